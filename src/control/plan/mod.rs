@@ -1,0 +1,240 @@
+//! What the file means: every default filled in, every reference resolved, nothing left to doubt.
+//!
+//! A [`Plan`] is made from the file's text alone, by a pure function: no clock, no system call. Two plans can be
+//! compared, and what differs is all that a reload has to do. Everything is identified by its name; ids come later,
+//! when the plan is put to work.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::bridge::{BridgeConfig, LegConfig};
+use crate::port::PortKind;
+use crate::verdict::Reason;
+use crate::wire::mac::Mac;
+
+/// A line of the file, counted from 1; what `explain` names when it says who decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Line(pub u32);
+
+/// A whole lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Names the control socket; unique among the labs that run at a time.
+    pub name: String,
+    /// In the order of the file.
+    pub networks: Vec<Network>,
+    /// In the order of the file.
+    pub links: Vec<Link>,
+    /// The host's ports first, then those of `[[port]]`, then those of the nodes.
+    pub ports: Vec<Port>,
+    /// In the order of the file.
+    pub fdb: Vec<StaticStation>,
+    /// In the order of the file.
+    pub nodes: Vec<Node>,
+    /// In the order of the file.
+    pub expects: Vec<Expect>,
+}
+
+/// An Ethernet segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name, at most 15 bytes if it has a host interface.
+    pub name: String,
+    /// The host's addresses; empty for an internal network.
+    pub host: Vec<IpNet>,
+    /// The MTU of its ports, unless a port says otherwise.
+    pub mtu: u32,
+    /// What the bridge needs to know.
+    pub bridge: BridgeConfig,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// A wire between two networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The networks' names, as written.
+    pub networks: [String; 2],
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// The network namespace of a port's interface.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Netns {
+    /// vswitchd's own.
+    Own,
+    /// A name under /run/netns.
+    Named(String),
+    /// A node of this lab.
+    Node(String),
+    /// A file, such as /proc/1234/ns/net.
+    Path(PathBuf),
+}
+
+/// A port of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Unique. `[[port]]`: as written. A node's interface: `NODE:INTERFACE`. The host's: the network's name.
+    pub name: String,
+    /// The network it is plugged into.
+    pub network: String,
+    /// What opens it.
+    pub kind: PortKind,
+    /// The interface, as the kernel will know it; 1 to 15 bytes.
+    pub interface: Interface,
+    /// Where the interface is.
+    pub netns: Netns,
+    /// What the bridge needs to know; `mac` and `mtu` are those of `interface`.
+    pub leg: LegConfig,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// An interface, and what it is to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// 1 to 15 bytes.
+    pub name: String,
+    /// Its addresses with their prefixes.
+    pub address: Vec<IpNet>,
+    /// Its hardware address. Always `Some` for what we make: derived from the names unless written.
+    pub mac: Option<Mac>,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Default routes, at most one per family.
+    pub gateway: Vec<IpAddr>,
+}
+
+/// A static FDB entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticStation {
+    /// The network.
+    pub network: String,
+    /// The station.
+    pub mac: Mac,
+    /// The port's name.
+    pub port: String,
+    /// Never moves (B7).
+    pub sticky: bool,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// A lab machine in a network namespace of its own. Its interfaces on networks are among [`Plan::ports`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name, and that of its namespace under /run/netns.
+    pub name: String,
+    /// Cables to vswitchd's own namespace.
+    pub cables: Vec<Cable>,
+    /// Shell commands, run one after the other when the interfaces are there; the lab fails if one fails.
+    pub setup: Vec<String>,
+    /// A supervised program and its arguments; empty for none.
+    pub command: Vec<String>,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// A veth pair: one end in the node, the other in vswitchd's own namespace, where a raw port or nobody takes it, as
+/// a real NIC's cable leads to a machine (`peer = "lan0"` in `[[node.interface]]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cable {
+    /// The end in the node.
+    pub interface: Interface,
+    /// The name of the end in vswitchd's own namespace; it is brought up without an address.
+    pub peer: String,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// Who looks, in an expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// vswitchd's own namespace.
+    Host,
+    /// A node.
+    Node(String),
+}
+
+/// Something `verify` checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// What is tried.
+    pub probe: Probe,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether it must succeed (`result = "ok"`) or must not (`"fail"`).
+    pub succeed: bool,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// What can be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// `kind = "arp"`: after one attempt to reach it, `from` has the address of the machine that owns `to` in its
+    /// neighbour table, with that machine's hardware address.
+    Arp {
+        /// Who looks.
+        from: Place,
+        /// Whose hardware address.
+        to: IpAddr,
+    },
+    /// `kind = "drops"`: the counter of `to` (a reason) on the port `from` is above zero.
+    Drops {
+        /// The port's name.
+        port: String,
+        /// The reason.
+        reason: Reason,
+    },
+    /// `kind = "fdb"`: the network `from` has learned every interface of the node `to` that is on it.
+    Fdb {
+        /// The network's name.
+        network: String,
+        /// The node's name.
+        node: String,
+    },
+    /// `kind = "interface"`: `from` has an interface named `to`.
+    Interface {
+        /// Who looks.
+        from: Place,
+        /// The interface's name.
+        name: String,
+    },
+    /// `kind = "ping"`: an echo request is answered.
+    Ping {
+        /// Who asks.
+        from: Place,
+        /// Who is to answer.
+        to: IpAddr,
+    },
+    /// `kind = "route"`: `from` has exactly this route in its main table.
+    Route {
+        /// Who looks.
+        from: Place,
+        /// The destination.
+        to: IpNet,
+    },
+    /// `kind = "tcp"`: a connection opens; if nothing listens there, a listener of ours is started in the node that
+    /// owns the address, and a hash of 1 MiB in both directions must match.
+    Tcp {
+        /// Who connects.
+        from: Place,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// `kind = "udp"`: as `tcp`, with datagrams that must come back unchanged.
+    Udp {
+        /// Who sends.
+        from: Place,
+        /// Where to.
+        to: SocketAddr,
+    },
+}
+
+/// How long a probe may take before it counts as failed, unless the file says otherwise (`timeout`, in seconds).
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);

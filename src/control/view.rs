@@ -1,0 +1,165 @@
+//! What `show` can show: plain values that the engine and the control thread fill in and the command line prints.
+//!
+//! They are the control protocol's answers too, so their field names are a public interface: `show fdb` uses those
+//! of `bridge -j fdb show`, the others those of `ip -j -s link` where there is one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::mac::Mac;
+
+/// A port, as `show ports` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PortView {
+    /// The port's name in the file; `NODE:INTERFACE` for a node's interface, the network's name for the host's.
+    pub name: String,
+    /// The network it is plugged into.
+    pub network: String,
+    /// `tap`, `plain` (a TAP without offloads) or `raw`.
+    pub kind: String,
+    /// The interface's name.
+    pub interface: String,
+    /// The node whose interface it is, if it is a node's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The interface's address, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// The interface's MTU.
+    pub mtu: u32,
+    /// `up`, `down`, or `gone` when the interface was deleted under us.
+    pub state: String,
+    /// The flags that differ from their defaults, by their bridge(8) names, such as `isolated` or `flood off`.
+    pub flags: Vec<String>,
+    /// What came in.
+    pub rx: Traffic,
+    /// What went out.
+    pub tx: Traffic,
+}
+
+/// Counters of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames; one of 64 KiB that the receiver will cut counts once.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames dropped.
+    pub dropped: u64,
+}
+
+/// A network, as `show networks` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkView {
+    /// Its name.
+    pub name: String,
+    /// The host's addresses on it; empty for an internal network.
+    pub host: Vec<String>,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Seconds.
+    pub ageing: u64,
+    /// Stations remembered now.
+    pub stations: usize,
+    /// The most it will learn.
+    pub fdb_max: u32,
+    /// Its ports, in the order of the file.
+    pub ports: Vec<String>,
+    /// The networks it is linked to.
+    pub links: Vec<String>,
+}
+
+/// An FDB entry, with the fields of `bridge -j fdb show`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StationView {
+    /// The station.
+    pub mac: Mac,
+    /// The port it is behind; for what is behind a link, the other network's name.
+    pub ifname: String,
+    /// `sticky`, if it is.
+    pub flags: Vec<String>,
+    /// The network.
+    pub master: String,
+    /// `permanent`, `static` or empty for a learned one.
+    pub state: String,
+    /// Seconds since it was last seen; only for learned ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
+}
+
+/// A line of `show drops`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DropView {
+    /// The port.
+    pub port: String,
+    /// `in`: frames that came in here and ended; `out`: copies that would have left here but were withheld or lost.
+    pub direction: String,
+    /// The reason's name.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// What the reason means.
+    pub explanation: String,
+}
+
+/// A node, as `show nodes` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Where its network namespace is, for `nsenter --net=`.
+    pub netns: String,
+    /// Its interfaces as `name address…`.
+    pub interfaces: Vec<String>,
+    /// The process id of its command, if one is running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// `running`, `exited N`, `killed by signal N` or `idle` when it has no command.
+    pub state: String,
+}
+
+/// The whole switch, as `show stats` prints it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StatsView {
+    /// The lab's name.
+    pub lab: String,
+    /// Seconds since start.
+    pub uptime: u64,
+    /// Frames received by the fabric: the sum of the five that follow.
+    pub received: u64,
+    /// Forwarded to one port.
+    pub sent: u64,
+    /// Flooded to at least one.
+    pub flooded: u64,
+    /// Meant for a device.
+    pub consumed: u64,
+    /// Kept until something is known.
+    pub parked: u64,
+    /// Dropped, for all reasons.
+    pub dropped: u64,
+    /// Copies handed to ports.
+    pub delivered: u64,
+    /// Times the engine woke up.
+    pub wakeups: u64,
+    /// Batches it processed.
+    pub batches: u64,
+    /// Stations remembered on all networks.
+    pub stations: usize,
+}
+
+/// What `show` answered with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// `show drops`
+    Drops(Vec<DropView>),
+    /// `show fdb`
+    Fdb(Vec<StationView>),
+    /// `show networks`
+    Networks(Vec<NetworkView>),
+    /// `show nodes`
+    Nodes(Vec<NodeView>),
+    /// `show ports`
+    Ports(Vec<PortView>),
+    /// `show stats`
+    Stats(StatsView),
+}

@@ -1,0 +1,222 @@
+//! Every way a frame can end.
+//!
+//! A device answers a frame with a [`Verdict`]. Whatever is not handed on has a [`Reason`], one value of one
+//! closed enum: a drop without a reason cannot be written. Each reason knows its name (what `show drops`,
+//! captures and metrics print), and a sentence that tells the user what it means and what to do.
+
+use crate::frame::{LEGS_MAX, LegIndex};
+
+/// A device's answer to a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The device itself was the destination.
+    Consume,
+    /// The frame ends here.
+    Drop(Reason),
+    /// A copy out of each of these legs. Never empty: a flood that reaches nobody is a drop.
+    Flood(LegSet),
+    /// Out of this leg.
+    Forward(LegIndex),
+    /// The device keeps the frame until something is known.
+    Park,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $explanation:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Why a frame ended. Alphabetical.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[doc = $explanation])+ $variant,)+ }
+
+        impl Reason {
+            /// Every reason, in the order of the enum: `ALL[r as usize] == r`.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            /// The name users see, in kebab case.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it means, and what to do about it, in a sentence or two.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($explanation, "\n"),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Flooding of broadcasts is off on every port it could have left through (`bcast_flood = false`).
+    BroadcastFloodOff = "broadcast-flood-off",
+    /// The port it was to leave through is down.
+    EgressDown = "egress-down",
+    /// The receiver does not take frames off its queue fast enough; the frame was not waited with.
+    EgressFull = "egress-full",
+    /// The interface of the port it was to leave through no longer exists.
+    EgressGone = "egress-gone",
+    /// The kernel refused the frame at the port it was to leave through.
+    EgressRefused = "egress-refused",
+    /// The frame is longer than 64 KiB of payload, and could not be read whole.
+    FrameLong = "frame-long",
+    /// Shorter than an Ethernet header, or cut off within its VLAN tag.
+    FrameShort = "frame-short",
+    /// It passed eight devices: more than any sound lab has in a row.
+    HopLimit = "hop-limit",
+    /// The port it came in on has not been opened for traffic, or was closed.
+    IngressDown = "ingress-down",
+    /// Both ports are isolated, and isolated ports never talk to each other (B29).
+    Isolated = "isolated",
+    /// A link-local group address, 01-80-C2-00-00-0X: it ends at the bridge (B35, B36; see `group_fwd_mask`).
+    LinkLocal = "link-local",
+    /// The port is locked and the source address was not allowed on it by a static FDB entry (B21).
+    Locked = "locked",
+    /// More bytes than the MTU of the port it was to leave through, as the Linux bridge without a word (B47).
+    MtuExceeded = "mtu-exceeded",
+    /// Flooding of multicasts is off on every port it could have left through (`mcast_flood = false`).
+    MulticastFloodOff = "multicast-flood-off",
+    /// There is no other port on the network that it could have left through.
+    NoPort = "no-port",
+    /// The virtio-net header asks for a checksum beyond the end of the frame.
+    OffloadChecksum = "offload-checksum",
+    /// The virtio-net header promises headers (IP, TCP, UDP) that the frame does not have.
+    OffloadHeaders = "offload-headers",
+    /// The virtio-net header says the headers are longer than the frame.
+    OffloadLength = "offload-length",
+    /// The virtio-net header asks for segmentation of an unknown kind, or into segments of no size.
+    OffloadSegment = "offload-segment",
+    /// The port gets only frames for its own address and groups (`promiscuous = "deny"`).
+    Promiscuous = "promiscuous",
+    /// The destination is behind the port the frame came from: it has arrived already (B28).
+    SamePort = "same-port",
+    /// The source address is a group address or zero: nobody's (B1).
+    SourceInvalid = "source-invalid",
+    /// Flooding of unknown unicast is off on every port it could have left through (`flood = false`).
+    UnicastFloodOff = "unicast-flood-off",
+}
+
+impl Reason {
+    /// The reason with that [`Reason::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A counter for every reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropCounters([u64; Reason::ALL.len()]);
+
+impl Default for DropCounters {
+    fn default() -> Self {
+        Self([0; Reason::ALL.len()])
+    }
+}
+
+impl DropCounters {
+    /// One more.
+    pub fn count(&mut self, reason: Reason) {
+        self.0[reason as usize] += 1;
+    }
+
+    /// How many so far.
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// The sum over all reasons.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The reasons that occurred, with their counts, in the order of the enum.
+    pub fn nonzero(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        Reason::ALL.into_iter().map(|r| (r, self.of(r))).filter(|(_, count)| *count > 0)
+    }
+}
+
+const WORDS: usize = LEGS_MAX / 64;
+
+/// A set of legs of one device, iterated in ascending order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegSet([u64; WORDS]);
+
+impl LegSet {
+    /// Nobody.
+    pub const EMPTY: Self = Self([0; WORDS]);
+
+    /// Adds a leg.
+    pub fn insert(&mut self, leg: LegIndex) {
+        self.0[usize::from(leg.0) / 64] |= 1 << (leg.0 % 64);
+    }
+
+    /// Removes a leg, if it is there.
+    pub fn remove(&mut self, leg: LegIndex) {
+        self.0[usize::from(leg.0) / 64] &= !(1 << (leg.0 % 64));
+    }
+
+    /// Whether the leg is in it.
+    pub fn contains(&self, leg: LegIndex) -> bool {
+        self.0[usize::from(leg.0) / 64] >> (leg.0 % 64) & 1 == 1
+    }
+
+    /// Whether nobody is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// How many are in it.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The legs, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = LegIndex> + '_ {
+        self.0.iter().enumerate().flat_map(|(index, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(LegIndex((index as u32 * 64 + bit) as u16))
+            })
+        })
+    }
+}
+
+impl FromIterator<LegIndex> for LegSet {
+    fn from_iter<I: IntoIterator<Item = LegIndex>>(legs: I) -> Self {
+        let mut set = Self::EMPTY;
+        legs.into_iter().for_each(|leg| set.insert(leg));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_alphabetical_and_explain_themselves() {
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            assert_eq!(Reason::from_name(reason.name()), Some(reason));
+            assert!(reason.explanation().ends_with('.') || reason.explanation().ends_with(')'), "{reason}");
+        }
+        assert!(Reason::ALL.is_sorted_by_key(|reason| reason.name()), "a reader looks them up by name");
+    }
+
+    #[test]
+    fn a_leg_set_is_a_set() {
+        let legs = [0, 63, 64, 1023].map(LegIndex);
+        let mut set: LegSet = legs.into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), legs, "in ascending order, across words");
+        assert_eq!(set.len(), 4);
+        set.remove(LegIndex(63));
+        assert!(!set.contains(LegIndex(63)) && set.contains(LegIndex(64)));
+        assert!(LegSet::EMPTY.is_empty() && !set.is_empty());
+    }
+}
