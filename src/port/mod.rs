@@ -1,5 +1,7 @@
 //! The edge: where frames leave and enter the process.
 
+pub mod sys;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 

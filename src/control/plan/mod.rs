@@ -131,6 +131,8 @@ pub struct Node {
     pub name: String,
     /// Cables to vswitchd's own namespace.
     pub cables: Vec<Cable>,
+    /// Kernel bridges inside the node (`[[node.bridge]]`), made when its interfaces are there.
+    pub bridges: Vec<KernelBridge>,
     /// Shell commands, run one after the other when the interfaces are there; the lab fails if one fails.
     pub setup: Vec<String>,
     /// A supervised program and its arguments; empty for none.
@@ -147,6 +149,19 @@ pub struct Cable {
     pub interface: Interface,
     /// The name of the end in vswitchd's own namespace; it is brought up without an address.
     pub peer: String,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// A Linux bridge inside a node, joining interfaces of that node: the machine that bridges two networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelBridge {
+    /// 1 to 15 bytes.
+    pub name: String,
+    /// Interfaces of the same node.
+    pub interfaces: Vec<String>,
+    /// The bridge's own addresses.
+    pub address: Vec<IpNet>,
     /// Where it stands.
     pub line: Line,
 }
