@@ -1,4 +1,8 @@
 //! What the user wants, and the conversation with them: the file, the plan, the control socket.
 
+mod connection;
+pub mod place;
 pub mod plan;
+pub mod protocol;
+pub mod server;
 pub mod view;
