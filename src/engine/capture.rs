@@ -3,23 +3,17 @@
 //! A capture names a set of ports, or all drops. A frame is recorded once per capture: on its way in if it entered
 //! through one of the ports, else at the first of them it leaves through. So a capture of a network shows each frame
 //! once, however far it was flooded. Whoever captures gets copies through a bounded channel and may be slow: what
-//! does not fit is counted and lost to the capture only. Ports that nobody captures pay one bit test per batch.
+//! does not fit is lost to the capture only, and the next copy says how many are missing. Ports that nobody captures pay one bit test per batch.
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, TrySendError};
 
 use crate::frame::{Batch, End, PortId};
 use crate::time::Time;
 use crate::verdict::{LegSet, Reason};
 
-/// Names a capture, to end it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CaptureId(pub u64);
-
 /// What is to be recorded.
 #[derive(Debug)]
 pub struct Capture {
-    /// Names it.
-    pub id: CaptureId,
     /// The ports (by number, as in a leg set).
     pub ports: LegSet,
     /// Only frames that were dropped.
@@ -45,6 +39,8 @@ pub struct Captured {
     pub bytes: Vec<u8>,
     /// Why it was dropped, if it was.
     pub reason: Option<Reason>,
+    /// How many before it the reader was too slow for.
+    pub missing: u64,
 }
 
 /// The captures that are running.
@@ -56,31 +52,24 @@ pub struct Captures {
 #[derive(Debug)]
 struct Running {
     capture: Capture,
-    lost: u64,
+    missing: u64,
 }
 
 impl Captures {
     /// Begins one.
     pub fn add(&mut self, capture: Capture) {
-        self.running.push(Running { capture, lost: 0 });
+        self.running.push(Running { capture, missing: 0 });
     }
 
-    /// Ends one, and tells how many frames were lost because its reader was too slow.
-    pub fn remove(&mut self, id: CaptureId) -> u64 {
-        let Some(index) = self.running.iter().position(|r| r.capture.id == id) else { return 0 };
-        self.running.swap_remove(index).lost
-    }
-
-    /// Records what matches of a batch that the fabric has seen.
+    /// Records what matches of a batch that the fabric has seen. A capture whose reader has gone is over.
     pub(super) fn record(&mut self, batch: &Batch, now: Time) {
-        for running in &mut self.running {
-            running.record(batch, now);
-        }
+        self.running.retain_mut(|running| running.record(batch, now));
     }
 }
 
 impl Running {
-    fn record(&mut self, batch: &Batch, now: Time) {
+    /// Whether anybody still reads.
+    fn record(&mut self, batch: &Batch, now: Time) -> bool {
         let mut deliveries = batch.deliveries().iter().peekable();
         for (index, (frame, end)) in batch.frames().iter().zip(batch.ends()).enumerate() {
             let ingress = frame.ingress;
@@ -107,9 +96,15 @@ impl Running {
                 len: bytes.len(),
                 bytes: bytes[..kept].to_vec(),
                 reason,
+                missing: self.missing,
             };
-            self.lost += u64::from(self.capture.sink.try_send(captured).is_err());
+            match self.capture.sink.try_send(captured) {
+                Ok(()) => self.missing = 0,
+                Err(TrySendError::Full(_)) => self.missing += 1,
+                Err(TrySendError::Disconnected(_)) => return false,
+            }
         }
+        true
     }
 
     fn watches(&self, port: PortId) -> bool {
@@ -128,7 +123,7 @@ mod tests {
         let (sink, received) = bounded(2);
         let mut captures = Captures::default();
         let ports = ports.iter().map(|p| LegIndex(*p)).collect();
-        captures.add(Capture { id: CaptureId(1), ports, drops_only, snaplen: 20, sink });
+        captures.add(Capture { ports, drops_only, snaplen: 20, sink });
         (captures, received)
     }
 
@@ -168,8 +163,14 @@ mod tests {
         captures.record(&batch(), Time::ZERO);
         captures.record(&batch(), Time::ZERO);
         assert_eq!(received.len(), 2, "the channel's bound");
-        assert_eq!(captures.remove(CaptureId(1)), 2);
+        assert_eq!(captures.running[0].missing, 2);
         let first = received.recv().expect("recorded above");
         assert_eq!((first.bytes.len(), first.len), (20, 60), "snaplen cuts the copy, not the length");
+        captures.record(&batch(), Time::ZERO);
+        let next = received.try_iter().last().expect("there is room again");
+        assert_eq!(next.missing, 2, "told with the next that fits");
+        drop(received);
+        captures.record(&batch(), Time::ZERO);
+        assert!(captures.running.is_empty(), "a capture ends when its reader goes");
     }
 }

@@ -12,7 +12,7 @@ mod capture;
 mod switch;
 mod turn;
 
-pub use capture::{Capture, CaptureId, Captured};
+pub use capture::{Capture, Captured};
 pub use switch::{EngineStats, Switch};
 
 use std::io;
