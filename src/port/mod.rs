@@ -21,6 +21,8 @@
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
 pub mod open;
+mod packet;
+mod plain_tap;
 pub mod pool;
 pub mod segment;
 pub mod sys;
@@ -31,10 +33,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::Errno;
 
-use crate::frame::{Batch, Frame, PortId};
+use crate::frame::{Batch, FRAME_MAX, FRAME_MIN, Frame, HEADROOM, Offload, PortId};
 use crate::verdict::{DropCounters, Reason};
+use crate::wire::vnet;
 
 pub use open::OpenError;
+use packet::Packet;
+use plain_tap::PlainTap;
 pub use pool::Pool;
 use tap::Tap;
 
@@ -97,6 +102,10 @@ pub enum Received {
 /// An open port. A closed set.
 #[derive(Debug)]
 pub enum Port {
+    /// [`PortKind::Raw`].
+    Packet(Packet),
+    /// [`PortKind::PlainTap`].
+    PlainTap(PlainTap),
     /// [`PortKind::Tap`].
     Tap(Tap),
 }
@@ -114,8 +123,8 @@ impl Port {
     ) -> Result<Self, OpenError> {
         open::check_name(interface)?;
         open::in_namespace(netns, || match kind {
-            PortKind::PlainTap => todo!(),
-            PortKind::Raw => todo!(),
+            PortKind::PlainTap => PlainTap::open(id, interface).map(Self::PlainTap),
+            PortKind::Raw => Packet::open(id, interface).map(Self::Packet),
             PortKind::Tap => Tap::open(id, interface).map(Self::Tap),
         })?
     }
@@ -131,7 +140,9 @@ impl Port {
     ) -> Received {
         let mut budget = Budget { frames: frames_max, bytes: bytes_max };
         match self {
-            Self::Tap(tap) => tap.receive(pool, batch, &mut budget),
+            Self::Packet(port) => port.receive(pool, batch, &mut budget),
+            Self::PlainTap(port) => port.receive(pool, batch, &mut budget),
+            Self::Tap(port) => port.receive(pool, batch, &mut budget),
         }
     }
 
@@ -139,14 +150,18 @@ impl Port {
     /// as dropped. The frames are afterwards as they were. Never blocks.
     pub fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
         match self {
-            Self::Tap(tap) => tap.send(frames, which),
+            Self::Packet(port) => port.send(frames, which),
+            Self::PlainTap(port) => port.send(frames, which),
+            Self::Tap(port) => port.send(frames, which),
         }
     }
 
     /// What happened here so far.
     pub fn counters(&self) -> &PortCounters {
         match self {
-            Self::Tap(tap) => tap.counters(),
+            Self::Packet(port) => port.counters(),
+            Self::PlainTap(port) => port.counters(),
+            Self::Tap(port) => port.counters(),
         }
     }
 }
@@ -154,7 +169,9 @@ impl Port {
 impl AsRawFd for Port {
     fn as_raw_fd(&self) -> RawFd {
         match self {
-            Self::Tap(tap) => tap.as_raw_fd(),
+            Self::Packet(port) => port.as_raw_fd(),
+            Self::PlainTap(port) => port.as_raw_fd(),
+            Self::Tap(port) => port.as_raw_fd(),
         }
     }
 }
@@ -173,6 +190,30 @@ impl Budget {
     fn spend(&mut self, bytes: usize) {
         self.frames = self.frames.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// The frame of a message of `len` bytes that lies around [`HEADROOM`] in `buffer`: before it a virtio-net header of
+/// `header_len` bytes, if that is not zero, from it on the frame.
+fn admit(buffer: Box<[u8]>, header_len: usize, len: usize, id: PortId) -> Result<Frame, (Reason, Box<[u8]>)> {
+    let len = len.saturating_sub(header_len);
+    let offload = match len {
+        ..FRAME_MIN => Err(Reason::FrameShort),
+        FRAME_MIN..=FRAME_MAX if header_len == 0 => Ok(Offload::NONE),
+        FRAME_MIN..=FRAME_MAX => {
+            let (before, frame) = buffer.split_at(HEADROOM);
+            let header = before.last_chunk().expect("the headroom is longer than the header");
+            vnet::decode(header, &frame[..len])
+        }
+        _ => Err(Reason::FrameLong),
+    };
+    match offload {
+        Ok(offload) => {
+            let mut frame = Frame::new(buffer, HEADROOM, HEADROOM + len, id);
+            frame.offload = offload;
+            Ok(frame)
+        }
+        Err(reason) => Err((reason, buffer)),
     }
 }
 

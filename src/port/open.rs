@@ -54,6 +54,18 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// There is no such interface among those with `names`.
+    pub(super) fn not_found(interface: &str, names: &[String]) -> Self {
+        let near =
+            names.iter().find(|name| name.eq_ignore_ascii_case(interface) || differ_by_one(name, interface));
+        let there = match near {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if names.is_empty() => "there are none at all".to_owned(),
+            None => format!("there are {}", names.join(", ")),
+        };
+        Self::NotFound { name: interface.to_owned(), there }
+    }
+
     /// What went wrong when a TAP of that name was made or set up.
     pub(super) fn of_tap(interface: &str, source: io::Error) -> Self {
         match Errno::from_io_error(&source) {
@@ -96,6 +108,11 @@ pub fn in_namespace<T: Send>(
     })
 }
 
+/// The names of all interfaces in the namespace of the calling thread.
+pub(super) fn interface_names() -> Vec<String> {
+    pnet_datalink::interfaces().into_iter().map(|interface| interface.name).collect()
+}
+
 /// Opens /dev/net/tun, not yet attached to an interface.
 pub(super) fn tun_device() -> Result<OwnedFd, OpenError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -114,4 +131,47 @@ fn of_tun_device(error: io::Error) -> OpenError {
         _ => "without it there are no TAP interfaces",
     };
     OpenError::TunDevice(error, remedy)
+}
+
+/// Whether one character was mistyped, added or left out.
+fn differ_by_one(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let same = short.bytes().zip(long.bytes()).take_while(|(x, y)| x == y).count();
+    let long_rest = &long.as_bytes()[(same + 1).min(long.len())..];
+    match long.len() - short.len() {
+        0 => short.as_bytes()[(same + 1).min(short.len())..] == *long_rest,
+        1 => short.as_bytes()[same..] == *long_rest,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let table = [
+            ("tap0", true, "the usual"),
+            ("averyverylongna", true, "15 bytes"),
+            ("averyverylongnam", false, "16 bytes: tun-tap would cut it"),
+            ("", false, "the kernel would choose one"),
+            ("tap%d", false, "the kernel would number it"),
+            ("a/b", false, "no file name in /sys"),
+            ("a b", false, "the kernel refuses white space"),
+            ("..", false, "a directory"),
+        ];
+        for (name, sound, why) in table {
+            assert_eq!(check_name(name).is_ok(), sound, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_missing_interface_is_answered_with_what_is_there() {
+        let names = ["lo", "eth0", "tap7"].map(String::from);
+        let message = |name: &str| OpenError::not_found(name, &names).to_string();
+        assert_eq!(message("tap8"), "there is no interface `tap8` here: did you mean `tap7`?");
+        assert!(message("eth").ends_with("did you mean `eth0`?"), "one left out");
+        assert!(message("wlan0").ends_with("there are lo, eth0, tap7"));
+    }
 }

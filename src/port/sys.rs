@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use crate::frame::Tag;
 
@@ -36,6 +36,13 @@ pub(crate) fn tun_set_header_len(tap: BorrowedFd<'_>, len: usize) -> io::Result<
     let len = len as libc::c_int;
     // SAFETY: TUNSETVNETHDRSZ reads one int, which lives until the call returns.
     check(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const len) })
+}
+
+/// The descriptor that another crate's object gives up.
+pub(crate) fn into_owned(object: impl IntoRawFd) -> OwnedFd {
+    // SAFETY: IntoRawFd hands the descriptor over to whoever calls it. Needed because tun-tap's interface predates
+    // OwnedFd.
+    unsafe { OwnedFd::from_raw_fd(object.into_raw_fd()) }
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -141,7 +148,7 @@ fn vlan_tag(header: &libc::msghdr) -> Option<Tag> {
 
 /// A network namespace that nobody else has, with nothing in it but a loopback interface that is down. It lives as long
 /// as the descriptor, or anything inside.
-pub fn new_network_namespace() -> io::Result<std::os::fd::OwnedFd> {
+pub fn new_network_namespace() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
     let fresh = std::thread::spawn(|| {
         // SAFETY: only the network namespace of this thread changes, which ends with this closure; nothing that memory

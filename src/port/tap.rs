@@ -7,12 +7,12 @@
 //! The interface belongs to the namespace of the thread that opens /dev/net/tun (V31), is never adopted from
 //! somebody else (IFF_TUN_EXCL), and vanishes when the port is dropped.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{Budget, OpenError, Pool, PortCounters, Received, egress_reason, open, sys};
-use crate::frame::{Batch, FRAME_MAX, FRAME_MIN, Frame, HEADROOM, PortId};
+use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason, open, sys};
+use crate::frame::{Batch, Frame, HEADROOM, PortId};
 use crate::verdict::Reason;
 use crate::wire::vnet::{self, VNET_LEN};
 
@@ -60,36 +60,7 @@ impl Tap {
     }
 
     pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch, budget: &mut Budget) -> Received {
-        while !batch.is_full() && !budget.is_spent() {
-            let mut buffer = pool.take();
-            match retry_on_intr(|| rustix::io::read(&self.fd, &mut buffer[HEADROOM - VNET_LEN..])) {
-                Ok(len) => {
-                    budget.spend(len);
-                    match parse(buffer, len, self.id) {
-                        Ok(frame) => {
-                            self.counters.received(frame.len());
-                            batch.push(frame);
-                        }
-                        Err((reason, buffer)) => {
-                            self.counters.rx_drops.count(reason);
-                            pool.give(buffer);
-                        }
-                    }
-                }
-                Err(error) => {
-                    pool.give(buffer);
-                    match error {
-                        Errno::AGAIN => return Received::Drained,
-                        Errno::INVAL => {
-                            self.counters.rx_drops.count(Reason::OffloadSegment);
-                            budget.spend(0);
-                        }
-                        error => return Received::Gone(error.into()),
-                    }
-                }
-            }
-        }
-        Received::More
+        read_frames(self.fd.as_fd(), VNET_LEN, self.id, &mut self.counters, pool, batch, budget)
     }
 
     pub(super) fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
@@ -114,24 +85,44 @@ impl AsRawFd for Tap {
     }
 }
 
-/// The frame of a message of `len` bytes, header included, that lies just before and from [`HEADROOM`] on.
-fn parse(buffer: Box<[u8]>, len: usize, id: PortId) -> Result<Frame, (Reason, Box<[u8]>)> {
-    let len = len.saturating_sub(VNET_LEN);
-    let offload = match len {
-        ..FRAME_MIN => Err(Reason::FrameShort),
-        FRAME_MIN..=FRAME_MAX => {
-            let (before, frame) = buffer.split_at(HEADROOM);
-            let header = before.last_chunk().expect("the headroom is longer than the header");
-            vnet::decode(header, &frame[..len])
+/// Reads frames from a TAP whose headers are `header_len` bytes long, [`VNET_LEN`] or none.
+pub(super) fn read_frames(
+    tap: BorrowedFd<'_>,
+    header_len: usize,
+    id: PortId,
+    counters: &mut PortCounters,
+    pool: &mut Pool,
+    batch: &mut Batch,
+    budget: &mut Budget,
+) -> Received {
+    while !batch.is_full() && !budget.is_spent() {
+        let mut buffer = pool.take();
+        match retry_on_intr(|| rustix::io::read(tap, &mut buffer[HEADROOM - header_len..])) {
+            Ok(len) => {
+                budget.spend(len);
+                match admit(buffer, header_len, len, id) {
+                    Ok(frame) => {
+                        counters.received(frame.len());
+                        batch.push(frame);
+                    }
+                    Err((reason, buffer)) => {
+                        counters.rx_drops.count(reason);
+                        pool.give(buffer);
+                    }
+                }
+            }
+            Err(error) => {
+                pool.give(buffer);
+                match error {
+                    Errno::AGAIN => return Received::Drained,
+                    Errno::INVAL => {
+                        budget.spend(0);
+                        counters.rx_drops.count(Reason::OffloadSegment);
+                    }
+                    error => return Received::Gone(error.into()),
+                }
+            }
         }
-        _ => Err(Reason::FrameLong),
-    };
-    match offload {
-        Ok(offload) => {
-            let mut frame = Frame::new(buffer, HEADROOM, HEADROOM + len, id);
-            frame.offload = offload;
-            Ok(frame)
-        }
-        Err(reason) => Err((reason, buffer)),
     }
+    Received::More
 }
