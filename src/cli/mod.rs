@@ -1,1 +1,4 @@
-//! placeholder
+//! What the user's hands touch: the command line.
+
+pub mod args;
+mod help;
