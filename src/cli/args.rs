@@ -21,16 +21,18 @@ use crate::control::protocol::What;
     subcommand_help_heading = "Commands",
     override_usage = "vswitchd -c FILE\n       vswitchd [OPTIONS] COMMAND",
     after_help = help::MAIN,
-    after_long_help = help::MAIN_LONG
+    after_long_help = help::main_long()
 )]
 pub struct Cli {
     /// The lab's file: without a command, run the lab in the foreground
-    #[arg(short, long, value_name = "FILE", global = true)]
+    #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Which running instance is meant.
     #[command(flatten)]
     pub instance: Instance,
 
+    /// What to do, if not run.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -47,6 +49,7 @@ pub struct Instance {
     pub control: Option<PathBuf>,
 }
 
+/// What to do, if not run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Stream the frames of a port or network as pcapng
@@ -91,14 +94,6 @@ pub enum Command {
     /// Bring the lab up where it touches nothing, and try its [[expect]]s
     #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
-
-    /// The first process of a lab machine; vswitchd starts it itself
-    #[command(name = "__init", hide = true)]
-    Init(RawArgs),
-
-    /// The part of vswitchd that runs in namespaces of its own; vswitchd starts it itself
-    #[command(name = "__sandbox", hide = true)]
-    Sandbox(RawArgs),
 }
 
 /// `capture`
@@ -128,6 +123,10 @@ pub struct CaptureArgs {
 /// `check`
 #[derive(Args, Debug)]
 pub struct CheckArgs {
+    /// The lab's file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -181,15 +180,11 @@ pub struct ShowArgs {
 /// `verify`
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
+    /// The lab's file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// What a hidden command was started with, for those who start it.
-#[derive(Args, Debug)]
-pub struct RawArgs {
-    /// Passed on unread
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<OsString>,
 }
