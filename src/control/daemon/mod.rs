@@ -46,8 +46,10 @@ pub type Log = Box<dyn FnMut(&str)>;
 
 /// How to start.
 pub struct Options {
-    /// The lab's file.
+    /// The lab's file, to be read again by a reload.
     pub file: PathBuf,
+    /// Its text, to be quoted.
+    pub text: String,
     /// The control socket; by default named after the lab, in the runtime directory.
     pub control: Option<PathBuf>,
     /// Gets a line at a time.
