@@ -173,9 +173,8 @@ impl Packet {
                 // the kernel tells it once, and reading will not hear of it again
                 self.checks_left = CHECKS_AFTER_DOWN;
             }
-            for index in next..next + done {
-                let len = pieces[index][1].len();
-                self.counters.written(len, result.map_err(egress_reason));
+            for [_, frame] in &pieces[next..next + done] {
+                self.counters.written(frame.len(), result.map_err(egress_reason));
             }
             next += done;
         }

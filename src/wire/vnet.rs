@@ -195,7 +195,7 @@ mod tests {
         let tcp = tcp_frame(&[], 3000);
         let tagged = tcp_frame(&[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8], 3000);
         let udp = udp_frame(3000);
-        let table: &[(&[u8], Raw, Result<Gso, Reason>, &str)] = &[
+        let table: &[Case<'_>] = &[
             (&tcp, Raw::default(), Ok(Gso::None), "nothing to do"),
             (&tcp, Raw { flags: 2, ..Raw::default() }, Ok(Gso::None), "V8: DATA_VALID is nobody's business"),
             (&tcp, TSO, Ok(Gso::TcpV4), "a large frame"),
@@ -297,6 +297,8 @@ mod tests {
             }
         }
     }
+
+    type Case<'a> = (&'a [u8], Raw, Result<Gso, Reason>, &'a str);
 
     #[derive(Clone, Copy, Default)]
     struct Raw {
