@@ -118,8 +118,11 @@ fn stations_are_forgotten_when_the_kernel_forgets_them() {
     });
 }
 
-/// Stories about what random ones rarely hit, by name.
-fn chosen() -> Vec<(&'static str, Vec<(u16, LegConfig)>, Vec<Action>)> {
+/// A name, the ports that are not ordinary, and what happens.
+type Chosen = (&'static str, Vec<(u16, LegConfig)>, Vec<Action>);
+
+/// Stories about what random ones rarely hit.
+fn chosen() -> Vec<Chosen> {
     let from = |port: u16, dst: Mac, src: Mac| Action::Frame(PortId(port), frame(dst, src));
     let long = |port: u16, dst: Mac, payload: usize, tag: bool| {
         let mut bytes = [dst.0, station(u8::try_from(port).expect("few ports")).0].concat();

@@ -2,8 +2,8 @@
 //!
 //! Because the core takes frames and the time as values, everything around it can be invented. [`World`] puts
 //! hosts that answer ARP and ping, and wires that delay and lose, around a fabric, and runs them in virtual time.
-//! [`story`] makes up frames and changes from a seed, so that a comparison can try what nobody thought of, and
-//! shrinks what it finds. [`model`] is the bridge once more, written to be obviously right, for them to be
+//! [`Story`] makes up frames and changes from a seed, so that a comparison can try what nobody thought of, and
+//! shrinks what it finds. [`Model`] is the bridge once more, written to be obviously right, for them to be
 //! compared with.
 //!
 //! Everything is decided by one seed (`VSWITCHD_SEED`), so a failure can be had again. The clock, the network and

@@ -4,9 +4,10 @@
 //! delivers can be read at once, and "nothing came out" is certain without waiting.
 
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::{AsFd, IntoRawFd};
 
 use netlink_packet_route::link::{InfoBridge, InfoBridgePort, LinkAttribute};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
 use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
 use vswitchd::fabric::Change;
@@ -37,23 +38,19 @@ pub(crate) type Output = (PortId, Vec<u8>);
 
 /// Runs `test` on a thread in a new network namespace, which dies with it. False where that is not allowed.
 pub(crate) fn in_new_namespace(test: impl FnOnce() + Send) -> bool {
+    let Ok(namespace) = vswitchd::port::sys::new_network_namespace() else { return false };
     std::thread::scope(|scope| {
         let test = || {
-            #[expect(
-                deprecated,
-                reason = "the safe form; a new network namespace breaks no rule of memory safety"
-            )]
-            let unshared = rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET);
-            if unshared.is_ok() {
-                test();
-            }
-            unshared.is_ok()
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind)
+                .expect("whoever made a namespace may enter it");
+            test();
         };
-        match scope.spawn(test).join() {
-            Ok(allowed) => allowed,
-            Err(panic) => std::panic::resume_unwind(panic),
+        if let Err(panic) = scope.spawn(test).join() {
+            std::panic::resume_unwind(panic);
         }
-    })
+    });
+    true
 }
 
 impl Rig {
@@ -251,6 +248,5 @@ fn packet_socket(index: u32) -> io::Result<socket2::Socket> {
         ..Default::default()
     };
     pnet_datalink::channel(&interface, config)?;
-    debug_assert!(bound.as_raw_fd() > 0);
     Ok(bound)
 }
