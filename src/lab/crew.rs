@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 
 use super::init::{self, Spec};
-use super::process::{self, LAB_VARIABLE, NODE_VARIABLE};
 use super::netns;
+use super::process::{self, LAB_VARIABLE, NODE_VARIABLE};
 
 /// A line longer than this many bytes is logged in pieces.
 const LINE_MAX: usize = 8192;
@@ -61,7 +61,12 @@ struct Member {
 
 impl Crew {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, members: Vec::new(), ended: Vec::new(), next: 0 })
+        Ok(Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            members: Vec::new(),
+            ended: Vec::new(),
+            next: 0,
+        })
     }
 
     /// Starts a program in a node. The calling thread's end kills it.
@@ -166,8 +171,8 @@ impl Crew {
         }
         self.members.retain(|m| m.node != node);
     }
-}
 
+    /// One round through everything that has something to say; true if there may be more.
     fn turn(&mut self, log: Log<'_>) -> io::Result<bool> {
         for _ in 0..ROUNDS_MAX {
             let mut events = Vec::with_capacity(64);

@@ -115,10 +115,8 @@ mod tests {
                 steps.push(Step::MakeNamespace { node: format!("n{i}"), setup });
             }
             for (i, &(_, _, cable, tap, addresses)) in present() {
-                let on = |name: &str| Location {
-                    netns: Netns::Node(format!("n{i}")),
-                    interface: name.to_owned(),
-                };
+                let on =
+                    |name: &str| Location { netns: Netns::Node(format!("n{i}")), interface: name.to_owned() };
                 if cable {
                     let own = Location { netns: Netns::Own, interface: format!("lan{i}") };
                     steps.push(Step::MakeCable { on: on("eth1"), peer: own.interface.clone() });

@@ -35,7 +35,9 @@ pub(super) struct Spec {
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let spec = arguments.next().and_then(|a| serde_json::from_slice::<Spec>(a.as_encoded_bytes()).ok());
     let Some(spec) = spec else {
-        eprintln!("vswitchd: {SUBCOMMAND} is how vswitchd starts programs in nodes; use `vswitchd exec` instead");
+        eprintln!(
+            "vswitchd: {SUBCOMMAND} is how vswitchd starts programs in nodes; use `vswitchd exec` instead"
+        );
         return ExitCode::from(2);
     };
     let error = become_program(&spec);

@@ -42,16 +42,16 @@ enum Entry {
 
 /// What a journal says is still to be undone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+pub(super) struct Record {
     /// In the order in which they were done.
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Nodes and the numbers of their namespaces; a node may have had several.
-    pub namespaces: Vec<(String, u64)>,
+    pub(super) namespaces: Vec<(String, u64)>,
 }
 
 /// The journal of a running lab. Whoever has it has the lab's lock.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     file: File,
     path: PathBuf,
     lock: Lock,
@@ -59,7 +59,7 @@ pub struct Journal {
 
 impl Journal {
     /// Starts a new journal, over whatever the file said.
-    pub fn start(runtime: &Path, lab: &str, lock: Lock) -> Result<Self, LabError> {
+    pub(super) fn start(runtime: &Path, lab: &str, lock: Lock) -> Result<Self, LabError> {
         let path = runtime::journal(runtime, lab);
         let journal = OpenOptions::new()
             .append(true)
@@ -74,22 +74,22 @@ impl Journal {
     }
 
     /// Says that a step is about to be done.
-    pub fn doing(&mut self, step: &Step) -> Result<(), LabError> {
+    pub(super) fn doing(&mut self, step: &Step) -> Result<(), LabError> {
         self.write(&Entry::Do(step.clone()))
     }
 
     /// Says which namespace a node is about to have.
-    pub fn namespace(&mut self, node: &str, inode: u64) -> Result<(), LabError> {
+    pub(super) fn namespace(&mut self, node: &str, inode: u64) -> Result<(), LabError> {
         self.write(&Entry::Namespace { node: node.to_owned(), inode })
     }
 
     /// Says that a step is undone.
-    pub fn undone(&mut self, step: &Step) -> Result<(), LabError> {
+    pub(super) fn undone(&mut self, step: &Step) -> Result<(), LabError> {
         self.write(&Entry::Undone(step.clone()))
     }
 
     /// Ends it: there is nothing left to undo.
-    pub fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         fs::remove_file(&self.path)?;
         self.lock.remove()
     }
@@ -105,7 +105,7 @@ impl Journal {
 }
 
 /// What the lab's last instance left to be undone; `None` if it left no journal.
-pub fn read(runtime: &Path, lab: &str) -> Result<Option<Record>, LabError> {
+pub(super) fn read(runtime: &Path, lab: &str) -> Result<Option<Record>, LabError> {
     let path = runtime::journal(runtime, lab);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(replay(&bytes, &boot()))),
@@ -136,14 +136,14 @@ fn replay(bytes: &[u8], boot: &str) -> Record {
 
 /// The lab's name, held by this process until it dies or drops this.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     file: File,
     path: PathBuf,
 }
 
 impl Lock {
     /// Takes it, or says who has it.
-    pub fn take(runtime: &Path, lab: &str) -> Result<Self, LabError> {
+    pub(super) fn take(runtime: &Path, lab: &str) -> Result<Self, LabError> {
         let path = runtime::lock(runtime, lab);
         let failed = |e: io::Error| LabError::io(format!("lock {}", path.display()), e);
         loop {
@@ -168,7 +168,7 @@ impl Lock {
     }
 
     /// Removes the file, then gives the lock up.
-    pub fn remove(self) -> io::Result<()> {
+    pub(super) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)?;
         drop(self.file);
         Ok(())
@@ -196,7 +196,8 @@ mod tests {
     fn replay_finds_what_is_left_wherever_the_journal_was_cut() {
         let start = Entry::Start { boot: "b".to_owned() };
         let born = Entry::Namespace { node: "a".to_owned(), inode: 7 };
-        let bytes = text(&[start, Entry::Do(make("a")), born, Entry::Do(make("c")), Entry::Undone(make("c"))]);
+        let bytes =
+            text(&[start, Entry::Do(make("a")), born, Entry::Do(make("c")), Entry::Undone(make("c"))]);
         assert_eq!(
             replay(&bytes, "b"),
             Record { steps: vec![make("a")], namespaces: vec![("a".to_owned(), 7)] }

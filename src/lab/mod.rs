@@ -11,8 +11,8 @@
 //!
 //! Everything is done by system calls and rtnetlink ([`netlink`]); no other program is run but those of the file.
 
-pub mod difference;
 mod crew;
+pub mod difference;
 mod error;
 pub mod exec;
 pub mod init;
@@ -259,10 +259,8 @@ impl Lab {
         for step in redo {
             // a step that fails half-way has to be undone like one that succeeded
             let result = self.runner.perform(step, journal, ids);
-            let refused = matches!(
-                result,
-                Err(LabError::NamespaceExists { .. } | LabError::InterfaceExists { .. })
-            );
+            let refused =
+                matches!(result, Err(LabError::NamespaceExists { .. } | LabError::InterfaceExists { .. }));
             if !refused {
                 self.done.push(step.clone());
             }
@@ -329,7 +327,8 @@ fn port_names(steps: &[Step]) -> Vec<String> {
 /// A node's interfaces as `name address…`.
 fn interfaces(plan: &Plan, node: &Node) -> Vec<String> {
     let here = Netns::Node(node.name.clone());
-    let ports = plan.ports.iter().filter(|p| p.netns == here).map(|p| (&p.interface.name, &p.interface.address));
+    let ports =
+        plan.ports.iter().filter(|p| p.netns == here).map(|p| (&p.interface.name, &p.interface.address));
     let cables = node.cables.iter().map(|c| (&c.interface.name, &c.interface.address));
     let bridges = node.bridges.iter().map(|b| (&b.name, &b.address));
     ports

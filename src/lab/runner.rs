@@ -83,7 +83,8 @@ impl Runner {
             }
             Step::Enslave { on, bridge } => {
                 journal.doing(step)?;
-                let controller = self.index(&Location { netns: on.netns.clone(), interface: bridge.clone() })?;
+                let controller =
+                    self.index(&Location { netns: on.netns.clone(), interface: bridge.clone() })?;
                 let change = LinkChange { controller: Some(controller), ..LinkChange::default() };
                 self.change(on, &change, &format!("put {on} into the bridge `{bridge}`"))?;
             }
@@ -116,15 +117,16 @@ impl Runner {
             Step::MakeBridge { on } => self.delete(&on.netns, &on.interface),
             Step::OpenPort { kind: PortKind::Raw, .. } => Ok(()),
             Step::OpenPort { on, .. } => self.delete(&on.netns, &on.interface),
-            Step::AddAddress { on, address } => {
-                self.with_link(on, |netlink, index| netlink.delete_address(index, *address)).map_err(|e| LabError::io(doing(), e))
-            }
-            Step::AddRoute { on, gateway } => {
-                self.with_link(on, |netlink, index| netlink.delete_default_route(index, *gateway)).map_err(|e| LabError::io(doing(), e))
-            }
+            Step::AddAddress { on, address } => self
+                .with_link(on, |netlink, index| netlink.delete_address(index, *address))
+                .map_err(|e| LabError::io(doing(), e)),
+            Step::AddRoute { on, gateway } => self
+                .with_link(on, |netlink, index| netlink.delete_default_route(index, *gateway))
+                .map_err(|e| LabError::io(doing(), e)),
             Step::Enslave { on, .. } => {
                 let change = LinkChange { controller: Some(0), ..LinkChange::default() };
-                self.with_link(on, |netlink, index| netlink.change_link(index, &change)).map_err(|e| LabError::io(doing(), e))
+                self.with_link(on, |netlink, index| netlink.change_link(index, &change))
+                    .map_err(|e| LabError::io(doing(), e))
             }
         }
     }

@@ -42,7 +42,8 @@ pub fn journal(runtime: &Path, lab: &str) -> PathBuf {
 
 /// The labs that have a journal here, running or dead, by name.
 pub fn labs(runtime: &Path) -> Result<Vec<String>, LabError> {
-    let entries = fs::read_dir(runtime).map_err(|e| LabError::io(format!("read {}", runtime.display()), e))?;
+    let entries =
+        fs::read_dir(runtime).map_err(|e| LabError::io(format!("read {}", runtime.display()), e))?;
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter_map(|file| file.strip_suffix(".journal").map(str::to_owned))

@@ -58,12 +58,16 @@ fn become_root() -> io::Result<()> {
         return Ok(());
     }
     // AppArmor lets the namespace be made and then takes its capabilities away
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, why_no_user_namespace(&io::ErrorKind::PermissionDenied.into())))
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        why_no_user_namespace(&io::ErrorKind::PermissionDenied.into()),
+    ))
 }
 
 /// One sentence: what forbids it, and how to allow it.
 fn why_no_user_namespace(error: &io::Error) -> String {
-    let setting = |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse::<u64>().ok();
+    let setting =
+        |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse::<u64>().ok();
     let advice = if setting("user/max_user_namespaces") == Some(0) {
         "sysctl -w user.max_user_namespaces=10000"
     } else if setting("kernel/unprivileged_userns_clone") == Some(0) {
@@ -73,7 +77,9 @@ fn why_no_user_namespace(error: &io::Error) -> String {
     } else {
         return format!("this system does not let you make a user namespace ({error}): run vswitchd as root");
     };
-    format!("this system does not let you make a user namespace ({error}): run vswitchd as root, or as root `{advice}`")
+    format!(
+        "this system does not let you make a user namespace ({error}): run vswitchd as root, or as root `{advice}`"
+    )
 }
 
 /// Puts an empty directory over /run/netns. Where there is none to put it over, everything in /run is put into a new

@@ -77,7 +77,8 @@ impl Netlink {
 
     /// The number of the interface of that name.
     pub fn index(&mut self, name: &str) -> Result<u32, Error> {
-        let link = self.link(name)?.ok_or_else(|| Error::missing(format!("there is no interface `{name}`")))?;
+        let link =
+            self.link(name)?.ok_or_else(|| Error::missing(format!("there is no interface `{name}`")))?;
         Ok(link.index)
     }
 

@@ -17,7 +17,8 @@ use std::io;
 use std::num::NonZeroI32;
 
 use netlink_packet_core::{
-    ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -118,8 +119,10 @@ impl Netlink {
             let (datagram, _) = self.socket.recv_from_full()?;
             let mut rest = datagram.as_slice();
             while rest.len() >= 16 {
-                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                    .map_err(|e| Error { errno: None, text: format!("the kernel's answer makes no sense: {e}") })?;
+                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|e| Error {
+                    errno: None,
+                    text: format!("the kernel's answer makes no sense: {e}"),
+                })?;
                 let length = usize::try_from(answer.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
                 rest = rest.get(length..).unwrap_or_default();
                 if answer.header.sequence_number != self.sequence {
@@ -165,7 +168,11 @@ mod tests {
     fn refusals_keep_the_kernels_words() {
         let code = NonZeroI32::new(-22).expect("not zero");
         let mut header = vec![0; 16];
-        assert_eq!(refusal(code, &header).to_string(), "Invalid argument (os error 22)", "no words, no attributes");
+        assert_eq!(
+            refusal(code, &header).to_string(),
+            "Invalid argument (os error 22)",
+            "no words, no attributes"
+        );
         header.extend([8, 0, 3, 0, 1, 2, 3, 4]); // an attribute we do not know comes first
         header.extend([9, 0, 1, 0]);
         header.extend(b"Bad.\0\0\0\0");
