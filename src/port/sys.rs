@@ -146,15 +146,23 @@ fn vlan_tag(header: &libc::msghdr) -> Option<Tag> {
 
 // ---- namespaces and processes ---------------------------------------------------------------------------------
 
+/// Gives the calling thread new namespaces of its own. A file table is never unshared, whatever `flags` say.
+pub fn unshare(flags: rustix::thread::UnshareFlags) -> io::Result<()> {
+    let flags = flags.difference(rustix::thread::UnshareFlags::FILES);
+    // SAFETY: the only hazard is CLONE_FILES, after which threads disagree about what a descriptor is; it was
+    // removed above. Needed because no crate offers new namespaces without that hazard in its signature.
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(Into::into)
+}
+
 /// A network namespace that nobody else has, with nothing in it but a loopback interface that is down. It lives as long
 /// as the descriptor, or anything inside.
 pub fn new_network_namespace() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
     let fresh = std::thread::spawn(|| {
-        // SAFETY: only the network namespace of this thread changes, which ends with this closure; nothing that memory
-        // safety rests on (descriptors, address space) is unshared. Needed because rustix has only an unsafe form.
-        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }?;
-        rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        unshare(rustix::thread::UnshareFlags::NEWNET)?;
+        let own =
+            rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        io::Result::Ok(own)
     });
     Ok(fresh.join().map_err(|_| io::Error::other("the thread that made a network namespace panicked"))??)
 }
