@@ -28,7 +28,8 @@ impl Inventory {
     /// What there is now that is not of the lab `lab`. What cannot be read is not there.
     pub fn read(lab: &str) -> Self {
         let tag = crate::lab::tag(lab);
-        let alias = |name: &str| fs::read_to_string(format!("/sys/class/net/{name}/ifalias")).unwrap_or_default();
+        let alias =
+            |name: &str| fs::read_to_string(format!("/sys/class/net/{name}/ifalias")).unwrap_or_default();
         let interfaces = pnet_datalink::interfaces()
             .into_iter()
             .filter(|interface| alias(&interface.name).trim() != tag)
@@ -56,9 +57,17 @@ pub fn conflicts(plan: &Plan, text: &str, inventory: &Inventory) -> Vec<Diagnost
     for node in &plan.nodes {
         if inventory.namespaces.contains(&node.name) {
             let message = format!("there is a network namespace `{}` already", node.name);
-            found.push(problem(Severity::Error, text, node.line, "the node needs this name", message, Some(
-                format!("give the node another name, or remove the namespace: ip netns delete {}", node.name),
-            )));
+            found.push(problem(
+                Severity::Error,
+                text,
+                node.line,
+                "the node needs this name",
+                message,
+                Some(format!(
+                    "give the node another name, or remove the namespace: ip netns delete {}",
+                    node.name
+                )),
+            ));
         }
         for cable in &node.cables {
             if inventory.interface(&cable.peer).is_some() {
@@ -66,11 +75,14 @@ pub fn conflicts(plan: &Plan, text: &str, inventory: &Inventory) -> Vec<Diagnost
             }
         }
     }
-    let peers: Vec<&str> = plan.nodes.iter().flat_map(|n| &n.cables).map(|cable| cable.peer.as_str()).collect();
+    let peers: Vec<&str> =
+        plan.nodes.iter().flat_map(|n| &n.cables).map(|cable| cable.peer.as_str()).collect();
     for port in plan.ports.iter().filter(|port| port.netns == Netns::Own) {
         let name = &port.interface.name;
         match (port.kind, inventory.interface(name)) {
-            (PortKind::Raw, None) if !peers.contains(&name.as_str()) => found.push(missing(text, port, inventory)),
+            (PortKind::Raw, None) if !peers.contains(&name.as_str()) => {
+                found.push(missing(text, port, inventory))
+            }
             (PortKind::Raw, Some(nets)) if !nets.is_empty() => found.push(shared(text, port, nets)),
             (PortKind::Raw, _) | (_, None) => {}
             (_, Some(_)) => found.push(exists(text, port.line, name)),
@@ -97,7 +109,8 @@ fn missing(text: &str, port: &Port, inventory: &Inventory) -> Diagnostic {
 fn shared(text: &str, port: &Port, nets: &[IpNet]) -> Diagnostic {
     let nets: Vec<String> = nets.iter().map(ToString::to_string).collect();
     let name = &port.interface.name;
-    let message = format!("`{name}` has an address of the host's ({}), which answers there as well", nets.join(", "));
+    let message =
+        format!("`{name}` has an address of the host's ({}), which answers there as well", nets.join(", "));
     let help = "guests and host share the wire; remove the address if only guests are to be there".to_owned();
     problem(Severity::Warning, text, port.line, "this port uses it", message, Some(help))
 }
@@ -188,7 +201,12 @@ peer = "lan0"
             (&[], &[], "there is no interface `nic0`", "a raw port wants one that exists"),
             (&[nic, ("lan", &[])], &[], "there is an interface `lan` already", "the host's is to be made"),
             (&[nic, ("lan0", &[])], &[], "there is an interface `lan0` already", "the cable's end too"),
-            (&[nic, ("eth9", &["10.9.0.7/16"])], &[], "10.9.0.1/24 overlaps 10.9.0.7/16", "the host is there already"),
+            (
+                &[nic, ("eth9", &["10.9.0.7/16"])],
+                &[],
+                "10.9.0.1/24 overlaps 10.9.0.7/16",
+                "the host is there already",
+            ),
             (&[nic, ("eth9", &["10.8.0.7/16"])], &[], "", "the host is somewhere else"),
             (&[("nic0", &["10.8.0.7/16"])], &[], "`nic0` has an address of the host's", "both would answer"),
             (&[nic], &["boxA"], "there is a network namespace `boxA` already", "the node's"),
@@ -198,7 +216,9 @@ peer = "lan0"
             let found = messages(interfaces, namespaces);
             match found.as_slice() {
                 [] => assert_eq!(*expected, "", "{why}"),
-                [message] => assert!(!expected.is_empty() && message.starts_with(expected), "{why}: {message}"),
+                [message] => {
+                    assert!(!expected.is_empty() && message.starts_with(expected), "{why}: {message}")
+                }
                 more => panic!("{why}: {more:?}"),
             }
         }

@@ -40,7 +40,8 @@ pub enum PlanChange {
 pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     let networks = compare(&old.networks, &new.networks, |n| n.name.clone(), |a, b| a.name == b.name);
     let ports = compare(&old.ports, &new.ports, |p| p.name.clone(), same_interface);
-    let ends = |links: &[crate::control::plan::Link]| links.iter().map(|l| sorted(&l.networks)).collect::<Vec<_>>();
+    let ends =
+        |links: &[crate::control::plan::Link]| links.iter().map(|l| sorted(&l.networks)).collect::<Vec<_>>();
     let links = compare(&ends(&old.links), &ends(&new.links), Clone::clone, |a, b| a == b);
     // a port that is replaced takes its static entries with it
     let replaced = |station: &StaticStation| ports.gone.iter().any(|port| port.name == station.port);
@@ -95,7 +96,8 @@ fn compare<T: Clone, K: Ord>(
 ) -> Compared<T> {
     let before: BTreeMap<K, &T> = old.iter().map(|member| (key(member), member)).collect();
     let after: BTreeMap<K, &T> = new.iter().map(|member| (key(member), member)).collect();
-    let stays = |member: &&T, others: &BTreeMap<K, &T>| others.get(&key(member)).is_some_and(|o| same(o, member));
+    let stays =
+        |member: &&T, others: &BTreeMap<K, &T>| others.get(&key(member)).is_some_and(|o| same(o, member));
     Compared {
         gone: old.iter().filter(|m| !stays(m, &after)).cloned().collect(),
         both: new

@@ -74,7 +74,9 @@ impl Registry {
                 PlanChange::ConfigureNetwork(network) => {
                     Change::ConfigureBridge(self.known_node(&network.name), network.bridge)
                 }
-                PlanChange::ConfigurePort(port) => Change::ConfigurePort(self.known_port(&port.name), port.leg),
+                PlanChange::ConfigurePort(port) => {
+                    Change::ConfigurePort(self.known_port(&port.name), port.leg)
+                }
                 PlanChange::RemoveLink([a, b]) => Change::RemoveLink(self.known_node(a), self.known_node(b)),
                 PlanChange::RemoveNetwork(network) => {
                     let id = self.known_node(&network.name);
@@ -155,7 +157,9 @@ mod tests {
     #[test]
     fn ids_stay_with_their_names_and_are_given_again() {
         let mut names = Names::default();
-        for (name, id, why) in [("a", 0, "the lowest first"), ("b", 1, "then the next"), ("c", 2, "and so on")] {
+        for (name, id, why) in
+            [("a", 0, "the lowest first"), ("b", 1, "then the next"), ("c", 2, "and so on")]
+        {
             assert_eq!(names.add("port", name, 3), Ok(id), "{why}");
         }
         assert!(names.add("port", "d", 3).is_err(), "no more than there are");

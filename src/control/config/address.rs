@@ -40,7 +40,11 @@ pub(super) fn gateways(scope: &mut Scope, field: &Field<OneOrMore>, address: &[I
                 .help("a gateway is another machine on the same network");
         } else if !on_link {
             scope
-                .error(text.span(), "not on the link", format!("gateway {gateway} cannot be reached directly"))
+                .error(
+                    text.span(),
+                    "not on the link",
+                    format!("gateway {gateway} cannot be reached directly"),
+                )
                 .help(match address {
                     [] => "give the interface an address in the gateway's network".to_owned(),
                     nets => format!("the interface is in {}", list(nets.iter().map(IpNet::trunc))),
@@ -48,7 +52,11 @@ pub(super) fn gateways(scope: &mut Scope, field: &Field<OneOrMore>, address: &[I
         } else if result.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
             let family = if gateway.is_ipv4() { "IPv4" } else { "IPv6" };
             scope
-                .error(text.span(), "a second one", format!("there is a default gateway for {family} already"))
+                .error(
+                    text.span(),
+                    "a second one",
+                    format!("there is a default gateway for {family} already"),
+                )
                 .help("one gateway per family");
         } else {
             result.push(gateway);
@@ -67,10 +75,21 @@ fn host_in_net(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
     let given = text.get_ref();
     let Ok(net) = given.parse::<IpNet>() else {
         let help = match given.parse::<IpAddr>() {
-            Ok(ip) => format!("add the length of the network's prefix: \"{ip}/{}\"", if ip.is_ipv4() { 24 } else { 64 }),
-            Err(_) => "write an address and the length of its network's prefix, like \"192.168.50.4/24\"".to_owned(),
+            Ok(ip) => format!(
+                "add the length of the network's prefix: \"{ip}/{}\"",
+                if ip.is_ipv4() { 24 } else { 64 }
+            ),
+            Err(_) => {
+                "write an address and the length of its network's prefix, like \"192.168.50.4/24\"".to_owned()
+            }
         };
-        scope.error(text.span(), "not an address with a prefix", format!("{given:?} is not an interface's address")).help(help);
+        scope
+            .error(
+                text.span(),
+                "not an address with a prefix",
+                format!("{given:?} is not an interface's address"),
+            )
+            .help(help);
         return None;
     };
     let (problem, help) = fault_of(net)?;
@@ -83,7 +102,10 @@ fn host_in_net(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
 
 /// What forbids an interface to have this address, and a hint; an empty text for nothing.
 fn fault_of(net: IpNet) -> Option<(String, String)> {
-    let example = net.hosts().next().map_or_else(String::new, |host| format!("such as \"{host}/{}\"", net.prefix_len()));
+    let example = net
+        .hosts()
+        .next()
+        .map_or_else(String::new, |host| format!("such as \"{host}/{}\"", net.prefix_len()));
     let say = |text: &str, help: &str| Some((text.to_owned(), help.to_owned()));
     let ordinary = "use one of a private network, like 192.168.50.4/24";
     if net.prefix_len() == 0 {
@@ -94,7 +116,9 @@ fn fault_of(net: IpNet) -> Option<(String, String)> {
         ip if ip.is_loopback() => say("is a loopback address: it never leaves a machine", ordinary),
         ip if ip.is_multicast() => say("is a multicast address: a group's, not a machine's", ordinary),
         IpAddr::V4(Ipv4Addr::BROADCAST) => say("is the broadcast address", ordinary),
-        IpAddr::V4(ip) if ip.octets()[0] >= 240 || ip.octets()[0] == 0 => say("is in a reserved range", ordinary),
+        IpAddr::V4(ip) if ip.octets()[0] >= 240 || ip.octets()[0] == 0 => {
+            say("is in a reserved range", ordinary)
+        }
         IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => say("is an IPv4 address in disguise", ordinary),
         ip if net.prefix_len() < net.max_prefix_len() - 1 && ip == net.network() => {
             say("is the network, not a machine in it", &example)

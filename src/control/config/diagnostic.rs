@@ -204,7 +204,8 @@ pub fn position(text: &str, offset: usize) -> (usize, usize) {
 
 /// A range that can be drawn: inside the text, on character boundaries, on one line.
 fn visible(span: &Range<usize>, text: &str) -> Range<usize> {
-    let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let boundary =
+        |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let start = boundary(span.start);
     let end = boundary(span.end).max(start);
     let end = text[start..end].find(['\n', '\r']).map_or(end, |newline| start + newline);

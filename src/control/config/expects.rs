@@ -72,7 +72,13 @@ struct Lab<'a> {
 }
 
 impl Lab<'_> {
-    fn probe(&self, scope: &mut Scope, kind: Kind, from: &Spanned<String>, to: &Spanned<String>) -> Option<Probe> {
+    fn probe(
+        &self,
+        scope: &mut Scope,
+        kind: Kind,
+        from: &Spanned<String>,
+        to: &Spanned<String>,
+    ) -> Option<Probe> {
         match kind {
             Kind::Drops => {
                 let port = self.port(scope, from);
@@ -94,7 +100,13 @@ impl Lab<'_> {
     }
 
     /// The kinds whose `from` is a place.
-    fn probe_from(&self, scope: &mut Scope, kind: Kind, from: Option<Place>, to: &Spanned<String>) -> Option<Probe> {
+    fn probe_from(
+        &self,
+        scope: &mut Scope,
+        kind: Kind,
+        from: Option<Place>,
+        to: &Spanned<String>,
+    ) -> Option<Probe> {
         Some(match kind {
             Kind::Arp => {
                 let to = scope.ip(to, "192.168.50.5").inspect(|ip| self.check_owner(scope, to, *ip, true));
@@ -174,7 +186,8 @@ impl Lab<'_> {
 
     /// Warns of an address that nobody has, where somebody should.
     fn check_owner(&self, scope: &mut Scope, text: &Spanned<String>, ip: IpAddr, always: bool) {
-        let cables = self.nodes.iter().flat_map(|node| &node.cables).flat_map(|cable| &cable.interface.address);
+        let cables =
+            self.nodes.iter().flat_map(|node| &node.cables).flat_map(|cable| &cable.interface.address);
         let bridges = self.nodes.iter().flat_map(|node| &node.bridges).flat_map(|bridge| &bridge.address);
         let ports = self.ports.iter().flat_map(|port| &port.interface.address);
         let loopback = ip.is_loopback();
@@ -183,11 +196,13 @@ impl Lab<'_> {
         }
         let message = format!("nobody in this file has the address {ip}");
         if always {
-            scope
-                .error(text.span(), "whose?", message)
-                .help("the probe compares with the hardware address of its owner, so it must be an interface's");
+            scope.error(text.span(), "whose?", message).help(
+                "the probe compares with the hardware address of its owner, so it must be an interface's",
+            );
         } else if self.succeed {
-            scope.warn(text.span(), "whose?", message).help("if it is meant to be unreachable, write result = \"fail\"");
+            scope
+                .warn(text.span(), "whose?", message)
+                .help("if it is meant to be unreachable, write result = \"fail\"");
         }
     }
 
@@ -197,7 +212,9 @@ impl Lab<'_> {
             return;
         }
         let message = format!("node {node:?} has no interface on network {network:?}");
-        scope.error(text.span(), "nothing to learn", message).help("name a node that is plugged into the network");
+        scope
+            .error(text.span(), "nothing to learn", message)
+            .help("name a node that is plugged into the network");
     }
 }
 

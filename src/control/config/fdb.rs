@@ -74,7 +74,8 @@ fn warn_of_useless_locks(scope: &mut Scope, ports: &[Port], stations: &[StaticSt
             continue;
         }
         let Some(span) = scope.ports.first(&port.name) else { continue };
-        let entry = format!("[[fdb]] with network = {:?}, port = {:?} and its `mac`", port.network, port.name);
+        let entry =
+            format!("[[fdb]] with network = {:?}, port = {:?} and its `mac`", port.network, port.name);
         scope
             .warn(span, "locked", format!("nobody can send through the locked port {:?}", port.name))
             .help(format!("allow a station with {entry}"));

@@ -20,17 +20,25 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawLink>>, networks:
         let Some(list) = scope.required(&raw.networks, &raw.span, "networks", hint) else { continue };
         let [a, b] = &list.get_ref().0[..] else {
             let count = list.get_ref().0.len();
-            scope.error(list.span(), "two, no more, no less", format!("a link cannot join {count} networks")).help(hint);
+            scope
+                .error(list.span(), "two, no more, no less", format!("a link cannot join {count} networks"))
+                .help(hint);
             continue;
         };
         let (Some(from), Some(to)) = (scope.network(a), scope.network(b)) else { continue };
-        let same = |other: &Link| other.networks == [from.clone(), to.clone()] || other.networks == [to.clone(), from.clone()];
+        let same = |other: &Link| {
+            other.networks == [from.clone(), to.clone()] || other.networks == [to.clone(), from.clone()]
+        };
         if from == to {
             scope
                 .error(b.span(), "the same again", format!("the network {from:?} cannot be linked to itself"))
                 .help("name two different networks");
         } else if let Some(index) = links.iter().position(same) {
-            scope.repeated(list.span(), spans[index].clone(), format!("{from:?} and {to:?} are linked already"));
+            scope.repeated(
+                list.span(),
+                spans[index].clone(),
+                format!("{from:?} and {to:?} are linked already"),
+            );
         } else if !forest.join(from.clone(), to.clone()) {
             let message = format!("a link between {from:?} and {to:?} would close a loop");
             let way = row_between(&links, &from, &to).join(" - ");
@@ -76,9 +84,9 @@ fn check_mtu(scope: &mut Scope, links: &[Link], spans: &[Range<usize>], networks
         let [a, b] = &link.networks;
         if mtu(a) != mtu(b) {
             let message = format!("the MTU of {a:?} is {}, that of {b:?} is {}", mtu(a), mtu(b));
-            scope
-                .warn(span.clone(), "joins different MTUs", message)
-                .help("larger frames are dropped on the way to the smaller (`mtu-exceeded`); give both the same");
+            scope.warn(span.clone(), "joins different MTUs", message).help(
+                "larger frames are dropped on the way to the smaller (`mtu-exceeded`); give both the same",
+            );
         }
     }
 }
@@ -121,7 +129,12 @@ fn farthest(links: &[Link], from: &str) -> String {
     let mut at = 0;
     while at < ways.len() {
         let (end, before) = ways[at];
-        ways.extend(neighbours(links, end).into_iter().filter(|next| Some(*next) != before).map(|next| (next, Some(end))));
+        ways.extend(
+            neighbours(links, end)
+                .into_iter()
+                .filter(|next| Some(*next) != before)
+                .map(|next| (next, Some(end))),
+        );
         at += 1;
     }
     ways.last().map_or(from, |(end, _)| end).to_owned()

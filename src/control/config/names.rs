@@ -44,8 +44,11 @@ pub(super) fn check_name(scope: &mut Scope, text: &Spanned<String>, what: &str) 
 
 /// A name made of a file's stem: what is not allowed becomes a dash.
 pub(super) fn from_stem(stem: &str) -> String {
-    let mut name: String =
-        stem.chars().map(|c| if fault_of(c).is_some() || !c.is_ascii() { '-' } else { c }).take(NAME_MAX).collect();
+    let mut name: String = stem
+        .chars()
+        .map(|c| if fault_of(c).is_some() || !c.is_ascii() { '-' } else { c })
+        .take(NAME_MAX)
+        .collect();
     if matches!(name.as_str(), "" | "." | "..") {
         "lab".clone_into(&mut name);
     }

@@ -31,7 +31,11 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawNetwork>>) -> (Ve
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
         if networks.len() == NETWORKS_MAX {
             scope
-                .error(raw.span.clone(), "one too many", format!("there are more than {NETWORKS_MAX} networks"))
+                .error(
+                    raw.span.clone(),
+                    "one too many",
+                    format!("there are more than {NETWORKS_MAX} networks"),
+                )
                 .help("split the lab into several files");
             break;
         }
@@ -80,7 +84,9 @@ fn resolve_one(scope: &mut Scope, raw: &RawNetwork, name: &Spanned<String>) -> (
     if bridge.ageing > Duration::ZERO && bridge.ageing < Duration::from_millis(10) {
         // the kernel counts in hundredths of a second (B12)
         let span = raw.ageing.given().map_or(raw.span.clone(), Spanned::span);
-        scope.warn(span, "very short", "stations will be forgotten between two frames").help("0 learns nothing");
+        scope
+            .warn(span, "very short", "stations will be forgotten between two frames")
+            .help("0 learns nothing");
     }
     let on = Wire::Network(name.get_ref().clone());
     let host = address::addresses(scope, &raw.host, &on, mtu);
@@ -90,9 +96,11 @@ fn resolve_one(scope: &mut Scope, raw: &RawNetwork, name: &Spanned<String>) -> (
     };
     let line = scope.line(&raw.span);
     let network = Network { name: name.get_ref().clone(), host: host.clone(), mtu, bridge, line };
-    let port = raw.host.given().filter(|list| is_name && !list.get_ref().0.is_empty()).map(|list| {
-        host_port(scope, &network, name.span(), list.span())
-    });
+    let port = raw
+        .host
+        .given()
+        .filter(|list| is_name && !list.get_ref().0.is_empty())
+        .map(|list| host_port(scope, &network, name.span(), list.span()));
     (network, port)
 }
 

@@ -142,7 +142,11 @@ fn resolve_cable(scope: &mut Scope, raw: &RawInterface, name: Option<&Spanned<St
     }
     if names::check_interface(scope, peer, "the cable's end") {
         if let Err(first) = scope.peers.claim(peer.get_ref().clone(), peer.span()) {
-            scope.repeated(peer.span(), first, format!("two cables end in an interface named {:?}", peer.get_ref()));
+            scope.repeated(
+                peer.span(),
+                first,
+                format!("two cables end in an interface named {:?}", peer.get_ref()),
+            );
         }
     }
     let on = Wire::Cable(peer.get_ref().clone());
@@ -238,7 +242,11 @@ fn check_member(scope: &mut Scope, raw: &RawNode, bridge: &RawBridge, member: &S
     let Some(address) = named.and_then(|interface| interface.settings.address.given()) else { return };
     let bridge = bridge.name.value().map_or("", String::as_str);
     scope
-        .warn(address.span(), "will not answer", format!("{:?} is a port of the bridge {bridge:?}", member.get_ref()))
+        .warn(
+            address.span(),
+            "will not answer",
+            format!("{:?} is a port of the bridge {bridge:?}", member.get_ref()),
+        )
         .also(member.span(), "bridged here")
         .help("give the address to the bridge: `address` in [[node.bridge]]");
 }
@@ -252,7 +260,9 @@ fn check_command(scope: &mut Scope, raw: &RawNode) {
                 .help("remove it, or write a program and its arguments: command = [\"sleep\", \"infinity\"]");
         }
         Some(program) if program.get_ref().trim().is_empty() => {
-            scope.error(program.span(), "no program", "`command` begins with an empty word").help("name a program");
+            scope
+                .error(program.span(), "no program", "`command` begins with an empty word")
+                .help("name a program");
         }
         Some(_) => {}
     }

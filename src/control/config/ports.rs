@@ -50,15 +50,25 @@ pub(super) fn leg(scope: &mut Scope, raw: &RawSettings, interface: &Interface) -
     let promiscuous = raw.promiscuous.given().and_then(|text| {
         if text.get_ref() == "monitor" {
             scope
-                .error(text.span(), "a later version will know it", "`promiscuous = \"monitor\"` is not supported by this version")
+                .error(
+                    text.span(),
+                    "a later version will know it",
+                    "`promiscuous = \"monitor\"` is not supported by this version",
+                )
                 .help("to see all frames of a network, use `vswitchd capture NETWORK`");
             return None;
         }
         scope.word(text, "promiscuous", &[("allow", Promiscuous::Allow), ("deny", Promiscuous::Deny)])
     });
-    if let (Some(locked), Some(true), Some(true)) = (raw.locked.given(), raw.locked.value(), raw.learning.value()) {
+    if let (Some(locked), Some(true), Some(true)) =
+        (raw.locked.given(), raw.locked.value(), raw.learning.value())
+    {
         scope
-            .warn(locked.span(), "learns nothing", "a locked port only knows the stations of its [[fdb]] entries")
+            .warn(
+                locked.span(),
+                "learns nothing",
+                "a locked port only knows the stations of its [[fdb]] entries",
+            )
             .help("remove `learning = true`");
     }
     LegConfig {
@@ -113,9 +123,14 @@ fn resolve_one(scope: &mut Scope, raw: &RawPort, networks: &[Network]) -> Option
         claim_name(scope, name);
     }
     let interface_name = raw.interface.given().unwrap_or(name);
-    let what = if raw.interface.given().is_some() { "the interface" } else { "the port's name is its interface's, and" };
+    let what = if raw.interface.given().is_some() {
+        "the interface"
+    } else {
+        "the port's name is its interface's, and"
+    };
     // a raw port may sit on an interface that we would never make, such as lo
-    let is_named = (is_raw && interface_name.get_ref() == "lo") || names::check_interface(scope, interface_name, what);
+    let is_named =
+        (is_raw && interface_name.get_ref() == "lo") || names::check_interface(scope, interface_name, what);
     if is_named {
         claim_interface(scope, &netns, interface_name);
     }
@@ -155,10 +170,16 @@ fn check_raw(scope: &mut Scope, raw: &RawSettings, leg: &LegConfig) {
     for (key, span) in made_by_others {
         let Some(span) = span else { continue };
         scope
-            .error(span, "not for a raw port", format!("`{key}` cannot be set on an interface that exists already"))
+            .error(
+                span,
+                "not for a raw port",
+                format!("`{key}` cannot be set on an interface that exists already"),
+            )
             .help(format!("remove `{key}`; what belongs to the interface is set by whoever made it"));
     }
-    if let (Promiscuous::Deny, Field::Absent, Some(text)) = (leg.promiscuous, &raw.mac, raw.promiscuous.given()) {
+    if let (Promiscuous::Deny, Field::Absent, Some(text)) =
+        (leg.promiscuous, &raw.mac, raw.promiscuous.given())
+    {
         scope
             .error(text.span(), "whose address?", "`promiscuous = \"deny\"` on a raw port needs `mac`")
             .help("give the address of the machine behind the interface, which is the only one it is to receive for");

@@ -12,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
 use super::suggest;
-use super::value::{List, OneOrMore, Seconds, Value};
 pub(super) use super::value::Rows;
+use super::value::{List, OneOrMore, Seconds, Value};
 
 /// A table of the file.
 pub(super) trait Table: Sized {

@@ -115,7 +115,8 @@ impl Scope {
         hint: &str,
     ) -> Option<&'a Spanned<T>> {
         if field.is_absent() {
-            self.error(table.clone(), format!("`{key}` is missing"), format!("`{key}` is missing here")).help(hint);
+            self.error(table.clone(), format!("`{key}` is missing"), format!("`{key}` is missing here"))
+                .help(hint);
         }
         field.given()
     }
@@ -160,13 +161,21 @@ impl Scope {
     }
 
     /// One of the words that a key knows.
-    pub(super) fn word<T: Copy>(&mut self, text: &Spanned<String>, key: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        text: &Spanned<String>,
+        key: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
         let given = text.get_ref();
         let known = words.iter().find(|(word, _)| word == given).map(|(_, value)| *value);
         if known.is_none() {
             let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            self.error(text.span(), "unknown", format!("`{key}` cannot be {given:?}"))
-                .help(suggest::hint(given, "it is one of", &words));
+            self.error(text.span(), "unknown", format!("`{key}` cannot be {given:?}")).help(suggest::hint(
+                given,
+                "it is one of",
+                &words,
+            ));
         }
         known
     }
@@ -193,7 +202,12 @@ impl Scope {
     }
 
     /// Says that `span` repeats what `first` has.
-    pub(super) fn repeated(&mut self, span: Range<usize>, first: Range<usize>, message: String) -> &mut Diagnostic {
+    pub(super) fn repeated(
+        &mut self,
+        span: Range<usize>,
+        first: Range<usize>,
+        message: String,
+    ) -> &mut Diagnostic {
         let diagnostic = self.found.error(span, "used again here", message);
         diagnostic.also(first, "first used here")
     }
@@ -207,9 +221,8 @@ impl Scope {
             Ok(mac) => format!("{mac} is a group address: many stations, not one"),
             Err(_) => format!("{:?} is not a MAC address", text.get_ref()),
         };
-        self.error(text.span(), "not a station's address", problem).help(
-            "write six pairs of hexadecimal digits whose first pair is even, like 02:42:ac:11:00:02",
-        );
+        self.error(text.span(), "not a station's address", problem)
+            .help("write six pairs of hexadecimal digits whose first pair is even, like 02:42:ac:11:00:02");
         None
     }
 

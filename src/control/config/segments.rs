@@ -59,13 +59,21 @@ pub(super) fn check(scope: &mut Scope, networks: &[Network], links: &[Link], por
         for (wire, span) in members {
             if !forest.join(bridge.clone(), wire) {
                 scope
-                    .warn(span, "closes a loop", "a loop through the node's bridge: broadcasts will circle for ever")
+                    .warn(
+                        span,
+                        "closes a loop",
+                        "a loop through the node's bridge: broadcasts will circle for ever",
+                    )
                     .help("take an interface out of the bridge, or remove a [[link]]");
             }
         }
     }
     let addresses = std::mem::take(&mut scope.addresses);
-    let ips = addresses.iter().map(|claim| Claim { value: claim.value.addr(), on: claim.on.clone(), span: claim.span.clone() });
+    let ips = addresses.iter().map(|claim| Claim {
+        value: claim.value.addr(),
+        on: claim.on.clone(),
+        span: claim.span.clone(),
+    });
     let macs = scope.macs.clone();
     check_unique(scope, &mut forest, ips.collect(), "two interfaces on the same network cannot both have");
     check_unique(scope, &mut forest, macs, "two interfaces on the same network cannot both have");
@@ -102,7 +110,9 @@ fn check_overlaps(scope: &mut Scope, networks: &[Network], claims: &[Claim<ipnet
     let hosts: Vec<_> = claims.iter().filter(is_host).collect();
     for (index, later) in hosts.iter().enumerate() {
         let overlaps = |other: &&&Claim<ipnet::IpNet>| {
-            other.on != later.on && (other.value.contains(&later.value.network()) || later.value.contains(&other.value.network()))
+            other.on != later.on
+                && (other.value.contains(&later.value.network())
+                    || later.value.contains(&other.value.network()))
         };
         let Some(other) = hosts[..index].iter().find(overlaps) else { continue };
         let (a, b) = (later.value.trunc(), other.value.trunc());

@@ -44,7 +44,8 @@ fn duplicate(text: &str, tree: &Spanned<DeTable<'_>>, span: Range<usize>, found:
     let mut first = None;
     visit_keys(tree.get_ref(), &mut |other| {
         if other.end <= span.start && text.get(other.clone()) == Some(key) {
-            first = [first.take(), Some(other)].into_iter().flatten().max_by_key(|key: &Range<usize>| key.start);
+            first =
+                [first.take(), Some(other)].into_iter().flatten().max_by_key(|key: &Range<usize>| key.start);
         }
     });
     let diagnostic = found.error(span, "given again here", format!("`{key}` is given twice"));

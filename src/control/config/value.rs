@@ -51,7 +51,8 @@ impl Value for bool {
         match value {
             DeValue::Boolean(value) => return Some(*value),
             DeValue::String(text) if matches!(&**text, "true" | "false") => {
-                wrong(value, span, key, "true or false", found).help(format!("without quotes: {key} = {text}"));
+                wrong(value, span, key, "true or false", found)
+                    .help(format!("without quotes: {key} = {text}"));
             }
             DeValue::String(text) if matches!(&**text, "on" | "off" | "yes" | "no") => {
                 let meant = matches!(&**text, "on" | "yes");
@@ -70,7 +71,8 @@ impl Value for i64 {
         match value {
             DeValue::Integer(number) => integer(number, span, key, found),
             DeValue::String(text) if text.parse::<Self>().is_ok() => {
-                wrong(value, span, key, "a whole number", found).help(format!("without quotes: {key} = {text}"));
+                wrong(value, span, key, "a whole number", found)
+                    .help(format!("without quotes: {key} = {text}"));
                 None
             }
             _ => {
@@ -150,7 +152,8 @@ impl<T: Table> Value for Rows<T> {
         let mut one = |value: &DeValue<'_>, span: Range<usize>| match value {
             DeValue::Table(table) => Some(raw::read(table, span, found)),
             _ => {
-                wrong(value, span, key, "a table", found).help(format!("write {header} on a line of its own"));
+                wrong(value, span, key, "a table", found)
+                    .help(format!("write {header} on a line of its own"));
                 None
             }
         };

@@ -46,9 +46,7 @@ impl Instance {
             What::Networks => View::Networks(views::networks(&self.snapshot(true)?, plan, registry)),
             What::Nodes => View::Nodes(self.lab.nodes()),
             What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry)),
-            What::Stats => {
-                View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime()))
-            }
+            What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
         })
     }
 
