@@ -130,7 +130,7 @@ impl Plane {
         Some(End { leg, state })
     }
 
-    #[inline]
+    #[inline(always)]
     fn route(
         &self,
         from: End<'_>,
@@ -193,6 +193,7 @@ impl Plane {
 
     /// A copy to every leg that may have one. If none may, it is a drop: for the reason that all of them gave, or
     /// because there is no port if they differ or were none.
+    #[inline(never)]
     fn flood(
         &self,
         from: End<'_>,
