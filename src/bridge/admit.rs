@@ -28,7 +28,7 @@ impl Admission {
 }
 
 /// Judges the frame; changes nothing.
-#[inline]
+#[inline(always)]
 pub(super) fn admit(
     config: &BridgeConfig,
     fdb: &Fdb,
@@ -72,6 +72,7 @@ fn forwards_group(config: &BridgeConfig, from: End<'_>, group: u8) -> bool {
 
 /// The frame ends here, but teaches unless that is switched off (B22) or it is a PAUSE (B35). The lock is not asked:
 /// this is how an 802.1X supplicant behind it is heard.
+#[cold]
 fn link_local(
     config: &BridgeConfig,
     fdb: &Fdb,
@@ -92,7 +93,7 @@ fn link_local(
 }
 
 /// The sight if it is to be committed, with a note of what it means.
-#[inline]
+#[inline(always)]
 fn teach(fdb: &Fdb, from: End<'_>, h: &Headers, sight: Sight, trace: &mut Trace) -> Option<Sight> {
     let unlearned = match sight {
         _ if !from.state.config.learning => Unlearned::LearningOff, // B4

@@ -75,14 +75,14 @@ impl Fdb {
     }
 
     /// Where the station is, if that is known now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lookup(&self, vid: u16, mac: Mac, now: Time) -> Option<Place> {
         let slot = self.table.find(self.hash(vid, mac))?;
         self.valid(slot, now).then(|| self.table.value(slot))
     }
 
     /// What it means that the station is seen behind `leg`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sight(&self, vid: u16, mac: Mac, leg: LegIndex, now: Time) -> Sight {
         let hashed = self.hash(vid, mac);
         match self.table.find(hashed) {
@@ -98,7 +98,7 @@ impl Fdb {
     }
 
     /// Does what [`Fdb::sight`] said, at the same time and with nothing in between.
-    #[inline]
+    #[inline(always)]
     pub(super) fn commit(&mut self, sight: Sight, leg: LegIndex, now: Time) {
         match sight {
             Sight::Full | Sight::Own => {}
@@ -181,6 +181,7 @@ impl Fdb {
 
     /// Whether one more may be learned. Those that have expired are the oldest, so it is enough to look at the last
     /// of those that would have to go. More than a sweep would remove is only asked for after the limit was lowered.
+    #[cold]
     fn has_room(&self, now: Time) -> bool {
         let excess = (self.table.aging() + 1).saturating_sub(self.learned_max);
         match excess {
@@ -190,6 +191,7 @@ impl Fdb {
         }
     }
 
+    #[cold]
     fn learn(&mut self, hashed: Hashed, leg: LegIndex, now: Time) {
         if let Some(expired) = self.table.find(hashed) {
             self.table.remove(expired);

@@ -12,7 +12,7 @@
 //! about to teach, which is not in the table yet.
 //!
 //! The behaviours B1… named in the code are those of the Linux bridge. VLANs have their place in the key of the
-//! table, whose VLAN id is [`VID_NONE`] for as long as nobody filters by it, which is the kernel's rule too (B3).
+//! table, whose VLAN id is zero for as long as nobody filters by it, which is the kernel's rule too (B3).
 //!
 //! A bridge never edits a frame (B31), and knows nothing of what is plugged into its legs.
 
@@ -130,7 +130,7 @@ impl Plane {
         Some(End { leg, state })
     }
 
-    #[inline]
+    #[inline(always)]
     fn route(
         &self,
         from: End<'_>,
@@ -193,6 +193,7 @@ impl Plane {
 
     /// A copy to every leg that may have one. If none may, it is a drop: for the reason that all of them gave, or
     /// because there is no port if they differ or were none.
+    #[inline(never)]
     fn flood(
         &self,
         from: End<'_>,

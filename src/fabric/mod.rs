@@ -50,6 +50,8 @@ pub struct Fabric {
     stack: Vec<Branch>,
     /// The device whose turn it is to be swept first.
     sweep_next: usize,
+    /// What real frames do not take notes in.
+    silence: Trace,
 }
 
 /// A device.
@@ -85,6 +87,7 @@ impl Fabric {
             books: Books::default(),
             stack: Vec::new(),
             sweep_next: 0,
+            silence: Trace::off(),
         }
     }
 
@@ -99,8 +102,8 @@ impl Fabric {
                 (_, Err(reason)) => End::Dropped(reason),
                 (Some(port), Ok(headers)) => {
                     let entry = port.leg;
-                    let Self { nodes, graph, stack, books, .. } = self;
-                    let mut flight = Flight { nodes, books, batch, index, headers: &headers, now };
+                    let Self { nodes, graph, stack, books, silence, .. } = self;
+                    let mut flight = Flight { nodes, books, batch, index, headers: &headers, now, silence };
                     walk(graph, entry, stack, &mut flight)
                 }
             };
@@ -192,13 +195,14 @@ struct Flight<'a> {
     index: usize,
     headers: &'a Headers,
     now: Time,
+    silence: &'a mut Trace,
 }
 
 impl Traveller for Flight<'_> {
     #[inline]
     fn ask(&mut self, leg: Leg) -> Verdict {
         match self.nodes.get_mut(usize::from(leg.node.0)).and_then(Option::as_mut) {
-            Some(Node::Bridge(bridge)) => bridge.forward(leg.leg, self.headers, self.now, &mut Trace::off()),
+            Some(Node::Bridge(bridge)) => bridge.forward(leg.leg, self.headers, self.now, self.silence),
             None => Verdict::Drop(Reason::NoPort),
         }
     }
