@@ -21,6 +21,8 @@ pub const BUFFER_SIZE: usize = HEADROOM + FRAME_MAX + 1;
 pub const FRAME_MIN: usize = 14;
 /// How many ports a process may have, as the kernel's bridge (B46).
 pub const PORTS_MAX: usize = 1024;
+/// How many devices a process may have: no more than ports, or some would have none.
+pub const NODES_MAX: usize = PORTS_MAX;
 /// How many legs one device may have.
 pub const LEGS_MAX: usize = 1024;
 /// How many frames a [`Batch`] holds.
