@@ -12,7 +12,7 @@
 //! about to teach, which is not in the table yet.
 //!
 //! The behaviours B1… named in the code are those of the Linux bridge. VLANs have their place in the key of the
-//! table, whose VLAN id is [`VID_NONE`] for as long as nobody filters by it, which is the kernel's rule too (B3).
+//! table, whose VLAN id is zero for as long as nobody filters by it, which is the kernel's rule too (B3).
 //!
 //! A bridge never edits a frame (B31), and knows nothing of what is plugged into its legs.
 
