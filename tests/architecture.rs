@@ -279,7 +279,7 @@ fn module(path: &str) -> &str {
 
 /// Whether it is a file of the core that is not all tests.
 fn is_core(path: &str) -> bool {
-    CORE.contains(&module(path)) && !path.ends_with("/tests.rs")
+    CORE.contains(&module(path)) && !path.ends_with("/tests.rs") && !path.contains("/tests/")
 }
 
 /// Whether `super` is the root of the crate there.
