@@ -7,7 +7,7 @@ use frames::{
     ALL, GROUP, HOST, bridge_with, expect, expect_drop, frame, frame_of, host, link_local, plain, station,
 };
 use vswitchd::bridge::{BridgeConfig, LegConfig};
-use vswitchd::fabric::Change;
+use vswitchd::fabric::{Change, ChangeError};
 use vswitchd::frame::PortId;
 use vswitchd::verdict::Reason;
 
@@ -87,8 +87,14 @@ fn link_local_groups_end_at_the_bridge_unless_the_mask_says_otherwise() {
             &[(a, link_local(n), station(1), from_a, why), (b, link_local(n), station(2), from_b, why)],
         );
     }
-    let mask = BridgeConfig { group_fwd_mask: 1 << 14 | 1 << 1, ..BridgeConfig::default() };
-    world.change(Change::ConfigureBridge(bridge, mask));
+    let mask = |mask| {
+        let config = BridgeConfig { group_fwd_mask: mask, ..BridgeConfig::default() };
+        Change::ConfigureBridge(bridge, config)
+    };
+    for bit in 0..3 {
+        assert_eq!(world.try_change(mask(1 << bit)), Err(ChangeError::Invalid), "B37: bit {bit} is refused");
+    }
+    world.change(mask(1 << 14));
     expect(
         &mut world,
         &[

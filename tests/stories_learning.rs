@@ -105,6 +105,29 @@ fn the_sweep_forgets_what_has_expired_and_then_rests() {
     assert_eq!(world.fabric.deadline(), None, "an idle switch does not wake up");
 }
 
+/// Found by `tests/model.rs`, seed 54: whoever had expired, but not been swept, came back.
+#[test]
+fn a_longer_ageing_time_revives_nobody() {
+    let (mut world, bridge, [a, b, c]) = bridge_with([plain(); 3]);
+    let ageing = |secs| {
+        let ageing = Duration::from_secs(secs);
+        Change::ConfigureBridge(bridge, BridgeConfig { ageing, ..BridgeConfig::default() })
+    };
+    world.change(ageing(1));
+    world.send(a, &frame(ALL, station(1)));
+    world.skip(Duration::from_secs(1));
+    world.send(b, &frame(ALL, station(2)));
+    world.change(ageing(300));
+    world.reached();
+    expect(
+        &mut world,
+        &[
+            (c, station(1), station(3), &[a, b], "B12: 1 had expired"),
+            (c, station(2), station(3), &[b], "2 had not, and lives on under the new time"),
+        ],
+    );
+}
+
 #[test]
 fn an_ageing_time_of_zero_learns_nothing() {
     let mut world = World::new();

@@ -81,8 +81,10 @@ impl Bridge {
     }
 
     /// New settings; what was learned stays, as long as it is not older than they allow.
-    pub fn configure(&mut self, config: BridgeConfig) -> Result<(), ConfigError> {
+    pub fn configure(&mut self, config: BridgeConfig, now: Time) -> Result<(), ConfigError> {
         check(&config)?;
+        // a longer ageing time must not bring back what has expired already and was only not swept yet
+        self.plane.fdb.sweep(now, usize::MAX);
         self.plane.config = config;
         self.plane.fdb.configure(config.ageing, config.fdb_max);
         Ok(())

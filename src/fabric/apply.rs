@@ -17,7 +17,7 @@ impl Fabric {
                 let leg = self.leg_on(bridge, port)?;
                 Ok(self.bridge_mut(bridge)?.add_station(mac, leg, kind, now)?)
             }
-            Change::ConfigureBridge(node, config) => Ok(self.bridge_mut(node)?.configure(config)?),
+            Change::ConfigureBridge(node, config) => Ok(self.bridge_mut(node)?.configure(config, now)?),
             Change::ConfigurePort(port, config) => {
                 let Leg { node, leg } = self.leg_of(port)?;
                 Ok(self.bridge_mut(node)?.configure_leg(leg, config, now)?)

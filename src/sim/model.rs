@@ -93,13 +93,13 @@ impl Model {
     /// What should become of a frame that enters through `port`.
     pub fn receive(&mut self, port: PortId, frame: &[u8], now: Time) -> Fate {
         self.expire(now);
-        let h = match Headers::parse(frame, &Offload::NONE) {
-            Ok(headers) => headers,
-            Err(reason) => return Fate::dropped(reason),
+        let plugged = |bridge: &Bridge| bridge.leg(Behind::Port(port)).is_some();
+        let Some(bridge) = self.bridges.iter().position(plugged) else {
+            return Fate::dropped(Reason::IngressDown);
         };
-        match self.bridges.iter().position(|bridge| bridge.leg(Behind::Port(port)).is_some()) {
-            Some(bridge) => self.walk(bridge, Behind::Port(port), &h, now, 1),
-            None => Fate::dropped(Reason::IngressDown),
+        match Headers::parse(frame, &Offload::NONE) {
+            Ok(headers) => self.walk(bridge, Behind::Port(port), &headers, now, 1),
+            Err(reason) => Fate::dropped(reason),
         }
     }
 
@@ -133,6 +133,10 @@ impl Model {
             }
         }
         fate.flooded |= answer.flood && !answer.legs.is_empty();
+        // copies that end for different reasons leave only this in common
+        if fate.flooded && fate.ports.is_empty() {
+            fate.reasons.insert(Reason::NoPort);
+        }
         fate.sent |= !answer.flood && !answer.legs.is_empty();
         fate
     }
@@ -182,12 +186,13 @@ impl Model {
             Change::ConfigurePort(port, config) => {
                 let (bridge, leg) = self.port(port)?;
                 let old = std::mem::replace(&mut bridge.legs[leg].config, config);
+                let behind = Behind::Port(port);
                 if (old.role, old.mac) != (config.role, config.mac) {
-                    let behind = Behind::Port(port);
-                    bridge.stations.retain(|e| {
-                        !(e.behind == behind && e.kind == StationKind::Local && Some(e.mac) == old.mac)
-                    });
+                    bridge.stations.retain(|e| e.behind != behind || e.kind != StationKind::Local);
                     bridge.add_local(port, config, now);
+                }
+                if old.role != config.role {
+                    bridge.flush(Some(behind));
                 }
                 Some(())
             }
@@ -210,11 +215,9 @@ impl Model {
             Change::RemovePort(port) => self.port(port)?.0.remove_leg(Behind::Port(port)),
             Change::RemoveStation(station) => {
                 let bridge = self.bridge(station.bridge)?;
-                let at = bridge.stations.iter().position(|e| {
-                    e.mac == station.mac
-                        && e.kind != StationKind::Learned
-                        && e.behind == Behind::Port(station.port)
-                })?;
+                // B6: wherever it has moved to since
+                let is_it = |e: &Entry| e.mac == station.mac && e.kind == station.kind;
+                let at = bridge.stations.iter().position(is_it)?;
                 bridge.stations.remove(at);
                 Some(())
             }
@@ -261,8 +264,9 @@ impl Model {
     fn add_station(&mut self, station: Station, now: Time) -> Option<()> {
         let bridge = self.bridge(station.bridge)?;
         bridge.leg(Behind::Port(station.port))?;
-        let old = bridge.find(station.mac).map(|entry| entry.kind);
-        (old != Some(StationKind::Local)).then_some(())?;
+        // B10: as `bridge fdb add`, which does not replace
+        let set = bridge.find(station.mac).is_some_and(|entry| entry.kind != StationKind::Learned);
+        (!set).then_some(())?;
         bridge.stations.retain(|entry| entry.mac != station.mac);
         let behind = Behind::Port(station.port);
         bridge.stations.push(Entry { mac: station.mac, behind, kind: station.kind, seen: now });

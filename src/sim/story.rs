@@ -307,7 +307,7 @@ impl Teller {
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "story of seed {}:", self.seed)?;
-        self.setup.iter().try_for_each(|change| writeln!(f, "  set up  {change:?}"))?;
+        self.setup.iter().try_for_each(|change| writeln!(f, "  set up  {}", Plain(change)))?;
         self.actions.iter().enumerate().try_for_each(|(at, action)| writeln!(f, "  {at:5}  {action}"))
     }
 }
@@ -315,7 +315,7 @@ impl fmt::Display for Story {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Change(change) => write!(f, "{change:?}"),
+            Self::Change(change) => write!(f, "{}", Plain(change)),
             Self::Frame(port, bytes) => {
                 write!(f, "frame into port {}, {} bytes: ", port.0, bytes.len())?;
                 bytes.iter().take(24).try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -323,6 +323,37 @@ impl fmt::Display for Action {
             Self::Wait(duration) => write!(f, "wait {duration:?}"),
         }
     }
+}
+
+/// A change with only those settings that are not the default.
+struct Plain<'a>(&'a Change);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            Change::AddPort(..) | Change::ConfigurePort(..) => {
+                without(&format!("{:?}", self.0), &format!("{:?}", LegConfig::default()))
+            }
+            Change::AddBridge(..) | Change::ConfigureBridge(..) => {
+                without(&format!("{:?}", self.0), &format!("{:?}", BridgeConfig::default()))
+            }
+            other => format!("{other:?}"),
+        };
+        f.write_str(&text)
+    }
+}
+
+/// The text without those `name: value` that stand in the default as well.
+fn without(text: &str, default: &str) -> String {
+    let fields = |text: &str| -> Vec<String> {
+        let inside =
+            text.split_once("{ ").and_then(|(_, rest)| rest.rsplit_once(" }")).map(|(inside, _)| inside);
+        inside.unwrap_or_default().split(", ").map(str::to_owned).collect()
+    };
+    let default = fields(default);
+    let kept: Vec<_> = fields(text).into_iter().filter(|field| !default.contains(field)).collect();
+    let head = text.split_once(" {").map_or(text, |(head, _)| head);
+    format!("{head} {{ {} }})", kept.join(", "))
 }
 
 #[cfg(test)]
@@ -335,6 +366,13 @@ mod tests {
     fn a_seed_is_a_story() {
         assert_eq!(Story::new(1, TASTE, 50), Story::new(1, TASTE, 50));
         assert_ne!(Story::new(1, TASTE, 50), Story::new(2, TASTE, 50));
+    }
+
+    #[test]
+    fn only_what_is_special_is_printed() {
+        let leg = LegConfig { locked: true, mtu: 9000, ..LegConfig::default() };
+        let text = Action::Change(Change::AddPort(PortId(1), NodeId(0), leg)).to_string();
+        assert_eq!(text, "AddPort(PortId(1), NodeId(0), LegConfig { mtu: 9000, locked: true })");
     }
 
     #[test]

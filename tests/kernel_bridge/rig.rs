@@ -118,18 +118,18 @@ impl Rig {
     pub(crate) fn apply(&mut self, change: Change) -> io::Result<bool> {
         match change {
             Change::AddStation(station) => {
+                // replaces what was learned, which `bridge fdb add` alone refuses to
                 let index = self.tap(station.port).index;
                 let sticky = station.kind == StationKind::Sticky;
-                Ok(self.netlink.add_station(index, station.mac, sticky).is_ok())
+                let set = self.find(|mac, kind| mac == station.mac && kind != StationKind::Learned)?;
+                Ok(set.is_none() && self.netlink.add_station(index, station.mac, sticky).is_ok())
             }
             Change::RemoveStation(station) => {
-                let index = self.tap(station.port).index;
-                // the kernel would also remove what was learned
-                let known = self.netlink.stations(self.bridge)?;
-                let there = known.iter().any(|(mac, at, kind)| {
-                    (*mac, *at) == (station.mac, index) && *kind != StationKind::Learned
-                });
-                Ok(there && self.netlink.remove_station(index, station.mac).is_ok())
+                // wherever it has moved to
+                match self.find(|mac, kind| (mac, kind) == (station.mac, station.kind))? {
+                    Some(index) => self.netlink.remove_station(index, station.mac).map(|()| true),
+                    None => Ok(false),
+                }
             }
             Change::ConfigureBridge(_, config) => self.configure_bridge(&config).map(|()| true),
             Change::ConfigurePort(port, config) => self.configure_port(port, &config).map(|()| true),
@@ -203,6 +203,12 @@ impl Rig {
         ];
         self.netlink.set_bridge_port(index, data)?;
         self.netlink.set_link(index, vec![LinkAttribute::Mtu(config.mtu)])
+    }
+
+    /// The interface that an entry leads to.
+    fn find(&mut self, wanted: impl Fn(Mac, StationKind) -> bool) -> io::Result<Option<u32>> {
+        let known = self.netlink.stations(self.bridge)?;
+        Ok(known.into_iter().find(|(mac, _, kind)| wanted(*mac, *kind)).map(|(_, index, _)| index))
     }
 
     fn tap(&self, port: PortId) -> &Tap {

@@ -29,16 +29,16 @@ fn stations_age_exactly() {
     assert_eq!((bridge.deadline(), bridge.sweep(at(21), 256)), (Some(at(25)), 0), "B13: seen again");
     assert_eq!(bridge.sweep(at(25), 256), 1);
     send(&mut bridge, B, GROUP, mac(0x21), 30);
-    bridge.configure(BridgeConfig { ageing: Duration::from_secs(2), ..config }).expect("sound");
+    bridge.configure(BridgeConfig { ageing: Duration::from_secs(2), ..config }, at(30)).expect("sound");
     assert_eq!(
         send(&mut bridge, A, mac(0x21), mac(0x11), 32),
         flood([B, C]),
         "a shorter time counts at once"
     );
-    bridge.configure(BridgeConfig { ageing: Duration::ZERO, ..config }).expect("sound");
+    bridge.configure(BridgeConfig { ageing: Duration::ZERO, ..config }, at(32)).expect("sound");
     send(&mut bridge, B, GROUP, mac(0x21), 33);
     assert_eq!(learned(&bridge, 33), [], "B14: nothing is learned, and what was is forgotten");
-    bridge.configure(BridgeConfig { ageing: Duration::MAX, ..config }).expect("sound");
+    bridge.configure(BridgeConfig { ageing: Duration::MAX, ..config }, at(33)).expect("sound");
     send(&mut bridge, B, GROUP, mac(0x22), 34);
     assert_eq!(
         bridge.deadline().filter(|deadline| *deadline < at(1 << 33)),
@@ -128,7 +128,7 @@ fn a_full_table_refuses_only_the_new() {
         [(mac(0x12), B), (mac(0x13), A)],
         "0x11 has expired: its place is free, swept or not"
     );
-    bridge.configure(BridgeConfig { fdb_max: 1, ..config }).expect("sound");
+    bridge.configure(BridgeConfig { fdb_max: 1, ..config }, at(14)).expect("sound");
     assert_eq!(learned(&bridge, 14).len(), 2, "a lower limit throws nobody out");
     send(&mut bridge, A, GROUP, mac(0x14), 15);
     assert_eq!(learned(&bridge, 15), [(mac(0x13), A)], "one expired, one is left: still full");
