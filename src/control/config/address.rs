@@ -92,15 +92,12 @@ fn host_in_net(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
             .help(help);
         return None;
     };
-    let (problem, help) = fault_of(net)?;
-    if problem.is_empty() {
-        return Some(net);
-    }
+    let Some((problem, help)) = fault_of(net) else { return Some(net) };
     scope.error(text.span(), "not a machine's address", format!("{net} {problem}")).help(help);
     None
 }
 
-/// What forbids an interface to have this address, and a hint; an empty text for nothing.
+/// What forbids an interface to have this address, and a hint.
 fn fault_of(net: IpNet) -> Option<(String, String)> {
     let example = net
         .hosts()
@@ -126,7 +123,7 @@ fn fault_of(net: IpNet) -> Option<(String, String)> {
         ip if ip.is_ipv4() && net.prefix_len() < 31 && ip == net.broadcast() => {
             say("is the network's broadcast address", &example)
         }
-        _ => say("", ""),
+        _ => None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::verdict::DropCounters;
 
 /// Everything the engine can tell, at one moment.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     ports: Vec<PortSnapshot>,
     stations: Vec<(NodeId, Vec<(StationEntry, Behind)>)>,
     books: Books,
@@ -35,7 +35,7 @@ struct PortSnapshot {
 
 impl Snapshot {
     /// To be run on the engine thread. Stations are listed only if asked for: there may be many.
-    pub fn take(switch: &Switch, ports: &[PortId], bridges: &[NodeId]) -> Self {
+    pub(super) fn take(switch: &Switch, ports: &[PortId], bridges: &[NodeId]) -> Self {
         let port = |id: &PortId| PortSnapshot {
             id: *id,
             counters: switch.port(*id).map(|port| *port.counters()),
@@ -56,7 +56,7 @@ impl Snapshot {
 }
 
 /// `show ports`.
-pub fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<PortView> {
+pub(super) fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<PortView> {
     let view = |port: &Port| {
         let seen = registry.port(&port.name).and_then(|id| snapshot.port(id));
         let counters = seen.and_then(|seen| seen.counters);
@@ -92,7 +92,7 @@ pub fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<PortV
 }
 
 /// `show networks`.
-pub fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<NetworkView> {
+pub(super) fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<NetworkView> {
     let stations = |name: &str| {
         let id = registry.node(name);
         snapshot.stations.iter().find(|(node, _)| Some(*node) == id).map_or(0, |(_, list)| list.len())
@@ -121,7 +121,7 @@ pub fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<Ne
 }
 
 /// `show fdb`.
-pub fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> {
+pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> {
     let mut views = Vec::new();
     for (bridge, stations) in &snapshot.stations {
         for (entry, behind) in stations {
@@ -149,7 +149,7 @@ pub fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> {
 }
 
 /// `show drops`: every counter above zero.
-pub fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
+pub(super) fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
     let mut views = Vec::new();
     for port in &snapshot.ports {
         let edge = port.counters.unwrap_or_default();
@@ -171,7 +171,7 @@ pub fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
 }
 
 /// `show stats`.
-pub fn stats(snapshot: &Snapshot, lab: &str, uptime: Duration) -> StatsView {
+pub(super) fn stats(snapshot: &Snapshot, lab: &str, uptime: Duration) -> StatsView {
     let books = &snapshot.books;
     StatsView {
         lab: lab.to_owned(),
