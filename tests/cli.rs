@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use dummy::Dummy;
 use vswitchd::cli::show::render;
 use vswitchd::control::pcapng::{Interface, Packet, Writer};
-use vswitchd::control::protocol::{Body, ExplainStep, Hex, Request, Response, What};
+use vswitchd::control::protocol::{Body, ExplainStep, Hex, NodePlace, Request, Response, What};
 use vswitchd::control::server::Answer;
 use vswitchd::control::view::{
     DropView, NetworkView, NodeView, PortView, StationView, StatsView, Traffic, View,
@@ -48,6 +48,14 @@ fn exit_codes_are_as_documented() {
         (&["show", "ports", "--lab", "no such lab"], 3, "hint: start one with", "it does not run"),
         (&["--control", gone, "show", "ports"], 3, "cannot connect to /nonexistent", "nothing there"),
         (&["show", "ports", "--control", gone], 3, "cannot connect to", "the option after the command"),
+        (&["check", "-c", "/nonexistent.toml"], 3, "cannot read /nonexistent.toml", "no file"),
+        (
+            &["-c", "/nonexistent.toml", "check"],
+            3,
+            "cannot read /nonexistent.toml",
+            "the file before the command",
+        ),
+        (&["__init"], 2, "use `vswitchd exec`", "not for people"),
         (&["explain", "vm1", "0x12"], 3, "`x` at position 2", "no frame"),
     ];
     for (arguments, code, said, why) in table {
@@ -276,6 +284,10 @@ fn answer(request: Request) -> Answer {
         Request::Capture { name, snaplen } if name == "vm1" => {
             return Answer::Stream(Box::new(move |stream| frames(stream, snaplen)));
         }
+        Request::Node { name } if name == "boxA" => {
+            let netns = "/proc/self/ns/net".into();
+            Response::ok(Body::Node(NodePlace { name, netns, pid: std::process::id() }))
+        }
         Request::Reload => Response::ok(Body::Lines(vec!["port vm2 added".into()])),
         _ => Response::error_with_hint("there is no such thing", "there are: vm1"),
     })
@@ -364,6 +376,52 @@ fn read_with_tshark(path: &Path) {
     assert!(lines[4].starts_with(&format!("1700000004.000000004,{cut},dropped: isolated,")), "{}", lines[4]);
     let direction = |line: &str| line.rsplit(',').next().map(str::to_owned);
     assert_ne!(direction(lines[0]), direction(lines[1]), "inbound is not outbound");
+}
+
+#[test]
+fn check_says_yes_or_no() {
+    let path = std::env::temp_dir().join(format!("vswitchd-check-{}.toml", std::process::id()));
+    let file = path.to_str().expect("ASCII");
+    let table = [
+        ("[[network]]\nname = \"n1\"\n", 0, "no errors (1 network)", "", "a lab"),
+        ("[[network]]\nname = \"n1\"\ncolour = 1\n", 1, "", "colour", "an unknown key"),
+        ("[[network]\n", 1, "", ":1:", "no TOML"),
+    ];
+    for (toml, code, printed, said, why) in table {
+        std::fs::write(&path, toml).expect("a temporary directory");
+        let output = vswitchd(&["check", "-c", file]);
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{why}: {stderr}");
+        assert!(stdout.contains(printed) && stderr.contains(said), "{why}: {stdout} {stderr}");
+        assert!(!stderr.contains('\x1b'), "no colours where nobody looks");
+        let json = text(&vswitchd(&["check", "-c", file, "--json"]).stdout);
+        assert_eq!(json == "[]\n", code == 0, "{why}: {json}");
+    }
+    std::fs::remove_file(&path).expect("it was written");
+}
+
+#[test]
+fn exec_becomes_the_program() {
+    let server = Dummy::start("lab", answer);
+    let control = server.path().to_str().expect("ASCII");
+    let exec = |arguments: &[&str]| vswitchd(&[&["--control", control, "exec"], arguments].concat());
+    let unknown = exec(&["boxB", "--", "true"]);
+    assert_eq!(unknown.status.code(), Some(3), "{}", text(&unknown.stderr));
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root may enter a node whose lab runs outside a sandbox");
+        return;
+    }
+    let output = exec(&["boxA", "--", "sh", "-c", "echo $0 $1; exit 7", "--json", "-x"]);
+    assert_eq!(
+        text(&output.stdout),
+        "--json -x\n",
+        "options behind -- are the program's: {}",
+        text(&output.stderr)
+    );
+    assert_eq!(output.status.code(), Some(7), "the program's exit status");
+    let missing = exec(&["boxA", "--", "no-such-program"]);
+    assert_eq!(missing.status.code(), Some(127));
+    assert_eq!(text(&missing.stderr), "vswitchd: cannot run `no-such-program`: no such program\n");
 }
 
 #[test]
