@@ -383,7 +383,7 @@ fn check_says_yes_or_no() {
     let path = std::env::temp_dir().join(format!("vswitchd-check-{}.toml", std::process::id()));
     let file = path.to_str().expect("ASCII");
     let table = [
-        ("[[network]]\nname = \"n1\"\n", 0, "no errors (1 network)", "", "a lab"),
+        ("[[network]]\nname = \"n1\"\n", 0, ": no errors\n", "", "a lab"),
         ("[[network]]\nname = \"n1\"\ncolour = 1\n", 1, "", "colour", "an unknown key"),
         ("[[network]\n", 1, "", ":1:", "no TOML"),
     ];

@@ -1,47 +1,35 @@
-//! `vswitchd check`: every error of a file, and nothing done about it.
+//! `vswitchd check`: every error of a file, and whether this machine has room for it. Touches nothing.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
-
 use super::args::CheckArgs;
-use super::{EXIT_NO, output};
-use crate::control::config::{self, Diagnostics};
-use crate::control::plan::Plan;
+use super::failure::EXIT_NO;
+use super::output;
+use super::run::report;
+use crate::control::check::{Inventory, conflicts};
+use crate::control::config::Diagnostics;
+use crate::control::daemon::{DaemonError, Loaded, load};
 
 pub(super) fn run(file: &Path, args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let name = file.display().to_string();
-    let stem = file.file_stem().map_or("lab".into(), OsStr::to_string_lossy);
-    let (plan, diagnostics) = match config::parse(&text, &stem) {
-        Ok((plan, warnings)) => (Some(plan), Diagnostics::from(warnings)),
-        Err(errors) => (None, errors),
+    let (text, found) = match load(file) {
+        Ok(loaded) => everything(loaded),
+        Err(DaemonError::Invalid { text, diagnostics }) => (text, diagnostics),
+        Err(error) => return Err(error.into()),
     };
     if args.json {
-        output::print_json(&diagnostics.to_json(&name, &text))?;
+        output::print(&format!("{}\n", found.to_json(&file.display().to_string(), &text)))?;
+    } else if found.is_empty() {
+        output::print(&format!("{}: no errors\n", file.display()))?;
     } else {
-        let found = diagnostics.render(&name, &text, output::colour(&io::stderr()));
-        io::stderr().write_all(found.as_bytes())?;
-        if let Some(plan) = &plan {
-            output::print(&format!("{name}: no errors ({})\n", summary(plan)))?;
-        }
+        report(file, &text, &found)?;
     }
-    Ok(if plan.is_some() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NO) })
+    Ok(if found.has_errors() { ExitCode::from(EXIT_NO) } else { ExitCode::SUCCESS })
 }
 
-fn summary(plan: &Plan) -> String {
-    let counts = [
-        (plan.networks.len(), "network"),
-        (plan.ports.len(), "port"),
-        (plan.nodes.len(), "node"),
-        (plan.expects.len(), "expectation"),
-    ];
-    let some = counts.into_iter().filter(|(count, _)| *count > 0);
-    some.map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }))
-        .collect::<Vec<_>>()
-        .join(", ")
+/// Warnings about the file, and what is in the way on this machine.
+fn everything(loaded: Loaded) -> (String, Diagnostics) {
+    let mut found = loaded.warnings;
+    found.extend(conflicts(&loaded.plan, &loaded.text, &Inventory::read(&loaded.plan.name)));
+    (loaded.text, found.into())
 }

@@ -1,41 +1,25 @@
-//! `vswitchd clean`: removes what a killed instance left.
+//! `vswitchd clean`: removes what killed instances left; running ones are not touched.
 
 use std::process::ExitCode;
 
 use super::args::CleanArgs;
 use super::output;
 use crate::control::place;
-use crate::lab::{self, Leftover};
+use crate::lab;
 
 pub(super) fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
     let dir = place::runtime_dir();
-    // without a directory nothing has ever run
-    let leftovers = if dir.exists() { lab::clean(&dir, args.dry_run)? } else { Vec::new() };
-    output::print(&render(&leftovers, args.dry_run))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn render(leftovers: &[Leftover], dry_run: bool) -> String {
-    if leftovers.is_empty() {
-        return "nothing to clean\n".into();
-    }
-    let verb = if dry_run { "would remove" } else { "removed" };
+    // without a directory nothing has ever run, and cleaning must not be what makes it
+    let found = if dir.exists() { lab::clean(&dir, args.dry_run)? } else { Vec::new() };
     let mut text = String::new();
-    for Leftover { lab, steps } in leftovers {
-        text.push_str(&format!("{verb} what lab {lab} left:\n"));
-        steps.iter().for_each(|step| text.push_str(&format!("  {step}\n")));
+    for leftover in &found {
+        let verb = if args.dry_run { "would remove" } else { "removed" };
+        text.push_str(&format!("lab {}: {verb}\n", leftover.lab));
+        leftover.steps.iter().for_each(|step| text.push_str(&format!("  {step}\n")));
     }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_left_is_listed_by_lab() {
-        let leftover = Leftover { lab: "docker".into(), steps: vec!["namespace boxA".into()] };
-        assert_eq!(render(&[], true), "nothing to clean\n");
-        assert_eq!(render(&[leftover], true), "would remove what lab docker left:\n  namespace boxA\n");
+    if found.is_empty() {
+        text.push_str("nothing was left behind\n");
     }
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }

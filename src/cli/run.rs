@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use super::args::Instance;
 use super::failure::{EXIT_NO, Failure};
+use crate::control::config::Diagnostics;
 use crate::control::daemon::{Daemon, DaemonError, Loaded, Options, load};
-use crate::control::notify;
+use crate::control::notify::{State, notify};
 use crate::control::plan::{Netns, Plan, Port};
 use crate::lab::sandbox;
 
@@ -47,9 +48,9 @@ pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> 
         Err(error) => return Err(error.into()),
     };
     announce(&daemon, started)?;
-    notify::ready();
+    tell(State::Ready);
     daemon.run()?;
-    notify::stopping();
+    tell(State::Stopping);
     daemon.stop()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -58,10 +59,7 @@ pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> 
 pub(super) fn load_or_report(file: &Path) -> anyhow::Result<Option<Loaded>> {
     match load(file) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
-                let text = warning.render(&file.display().to_string(), &loaded.text, stderr().is_terminal());
-                writeln!(stderr(), "{text}")?;
-            }
+            report(file, &loaded.text, &loaded.warnings.clone().into())?;
             Ok(Some(loaded))
         }
         Err(DaemonError::Invalid { text, diagnostics }) => {
@@ -72,9 +70,16 @@ pub(super) fn load_or_report(file: &Path) -> anyhow::Result<Option<Loaded>> {
     }
 }
 
-fn report(file: &Path, text: &str, diagnostics: &crate::control::config::Diagnostics) -> std::io::Result<()> {
+pub(super) fn report(file: &Path, text: &str, diagnostics: &Diagnostics) -> std::io::Result<()> {
     let rendered = diagnostics.render(&file.display().to_string(), text, stderr().is_terminal());
-    writeln!(stderr(), "{rendered}")
+    stderr().write_all(rendered.as_bytes())
+}
+
+/// A service manager that cannot be reached is no reason to stop.
+fn tell(state: State) {
+    if let Err(error) = notify(state) {
+        let _ = writeln!(stderr(), "vswitchd: cannot tell the service manager: {error}");
+    }
 }
 
 /// Says where everything is. The last line begins with `ready`.

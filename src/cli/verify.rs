@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::{Instance, VerifyArgs};
+use super::args::VerifyArgs;
 use super::failure::{EXIT_CANNOT, EXIT_NO};
 use super::run::load_or_report;
 use crate::control::daemon::{Daemon, Options};
@@ -34,7 +34,7 @@ struct Tried {
     detail: String,
 }
 
-pub(super) fn run(file: &Path, _instance: &Instance, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(file: &Path, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let Some(loaded) = load_or_report(file)? else { return Ok(ExitCode::from(EXIT_NO)) };
     sandbox::enter()?;
     sandbox::hide_runtime()?;

@@ -89,7 +89,8 @@ impl Switch {
     ///
     /// # Errors
     /// What the poll says; the port is closed then.
-    pub fn attach(&mut self, id: PortId, port: Port) -> io::Result<()> {
+    pub fn attach(&mut self, id: PortId, mut port: Port) -> io::Result<()> {
+        port.set_id(id);
         let token = Token(usize::from(id.0));
         self.registry.register(&mut SourceFd(&port.as_raw_fd()), token, Interest::READABLE)?;
         let slot = &mut self.slots[usize::from(id.0)];

@@ -165,6 +165,11 @@ impl Fabric {
         stations.into_iter().filter_map(|entry| Some((entry, behind(entry.leg)?))).collect()
     }
 
+    /// What is plugged into a leg: to name the legs of a trace.
+    pub fn behind(&self, leg: Leg) -> Option<Behind> {
+        self.graph.behind(leg)
+    }
+
     fn node(&self, node: NodeId) -> Option<&Node> {
         self.nodes.get(usize::from(node.0))?.as_ref()
     }

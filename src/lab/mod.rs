@@ -118,6 +118,12 @@ impl Lab {
         runtime::socket(&self.runtime, &self.name)
     }
 
+    /// The ports that [`Lab::apply`] would close or replace: to be dropped before, since an interface can be open only
+    /// once.
+    pub fn closing(&self, plan: &Plan) -> Vec<String> {
+        port_names(&difference(&self.done, &steps(plan)).undo)
+    }
+
     /// Makes the system what the plan says, and opens the ports under the ids that `ids` knows for their names.
     /// When it returns, every interface is up and has carrier. If a step fails, those before it are undone, and those
     /// undone for them are done again.

@@ -1,27 +1,18 @@
 //! The runtime directory: where running labs keep their control socket, their lock and their journal.
 //!
-//! Root's is /run/vswitchd; anybody else's is $XDG_RUNTIME_DIR/vswitchd or, where that is not set,
-//! /tmp/vswitchd-UID. In /tmp anybody could have made it first, so one that is not ours alone is refused.
+//! Where that is, [`place`] knows. In /tmp anybody could have made it first, so one that is not ours alone is refused.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::LabError;
+use crate::control::place;
 
-/// The caller's runtime directory, made if need be. To be called before [`super::sandbox::enter`], after which
-/// everybody is root.
+/// The caller's runtime directory, made if need be.
 pub fn directory() -> Result<PathBuf, LabError> {
-    let uid = rustix::process::geteuid();
-    let path = if uid.is_root() {
-        PathBuf::from("/run/vswitchd")
-    } else {
-        match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-            Some(base) if base.is_absolute() && base.is_dir() => base.join("vswitchd"),
-            _ => PathBuf::from(format!("/tmp/vswitchd-{}", uid.as_raw())),
-        }
-    };
-    claim(&path, uid.as_raw())?;
+    let path = place::runtime_dir();
+    claim(&path, rustix::process::geteuid().as_raw())?;
     Ok(path)
 }
 

@@ -1,7 +1,7 @@
 //! What clients ask, and what they are told.
 
 use super::{DaemonError, Instance, views};
-use crate::control::explain;
+use crate::control::explain::{self, Walk};
 use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Request, Response, What};
 use crate::control::server::Answer;
 use crate::control::view::View;
@@ -46,9 +46,7 @@ impl Instance {
             What::Networks => View::Networks(views::networks(&self.snapshot(true)?, plan, registry)),
             What::Nodes => View::Nodes(self.lab.nodes()),
             What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry)),
-            What::Stats => {
-                View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime()))
-            }
+            What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
         })
     }
 
@@ -67,8 +65,8 @@ impl Instance {
         if frame.len() > FRAME_MAX {
             return Response::error(format!("a frame of {} bytes is longer than any", frame.len()));
         }
-        match self.engine.with(move |switch| switch.fabric.explain(id, &frame, switch.now)) {
-            Ok(trace) => Response::ok(Body::Explain(explain::render(&trace, &self.plan, &self.registry))),
+        match self.engine.with(move |switch| Walk::take(&switch.fabric, id, &frame, switch.now)) {
+            Ok(walk) => Response::ok(Body::Explain(explain::render(&walk, &self.plan, &self.registry))),
             Err(stopped) => Response::error(stopped.to_string()),
         }
     }

@@ -4,10 +4,10 @@
 //! fabric (it cannot fail for a plan that passed), then new nodes start. If the lab refuses, the old plan is put to
 //! work again, so that a reload that fails costs at most the flows of the ports it wanted to change.
 
-use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 
 use super::{DaemonError, Instance, load};
-use crate::control::diff::{PlanChange, diff};
+use crate::control::diff::diff;
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
 use crate::engine::Stopped;
@@ -55,47 +55,36 @@ impl Instance {
     /// # Errors
     /// [`ApplyError`]; the old plan is then at work.
     pub(super) fn apply(&mut self, plan: Plan) -> Result<(), ApplyError> {
-        let changes = diff(&self.plan, &plan);
         let mut registry = self.registry.clone();
-        let fabric_changes = registry.translate(&changes)?;
-        self.close_ports(&changes)?;
-        match self.lab.apply(&plan, &|name| port_id(&registry, name)) {
+        let changes = registry.translate(&diff(&self.plan, &plan))?;
+        self.close_ports(&plan)?;
+        let log = &mut self.log;
+        let mut log = |node: &str, line: &str| log(&format!("{node}| {line}"));
+        // the engine gives a port the id of its place; one of the old plan that has to be opened again has none here
+        let id = |name: &str| registry.port(name).unwrap_or(PortId(0));
+        match self.lab.apply(&plan, &id, &mut log) {
             Ok(opened) => {
-                self.change_fabric(fabric_changes, opened.ports, &registry)?;
+                self.change_fabric(changes, opened.ports, &registry)?;
                 self.registry = registry;
                 self.plan = plan;
-                self.lab.start(&self.plan, &mut self.log)?;
-                Ok(())
             }
-            Err(error) => {
-                self.restore();
-                Err(error.into())
+            Err(failure) => {
+                let registry = self.registry.clone();
+                if let Err(error) = self.change_fabric(Vec::new(), failure.left.ports, &registry) {
+                    (self.log)(&format!("the old plan could not be restored: {error}"));
+                }
+                return Err(failure.error.into());
             }
         }
-    }
-
-    /// The lab did not take the new plan, and some ports are closed already: opens them again. What cannot be
-    /// opened stays closed, and is said.
-    fn restore(&mut self) {
-        let registry = self.registry.clone();
-        let opened = match self.lab.apply(&self.plan, &|name| port_id(&registry, name)) {
-            Ok(opened) => opened,
-            Err(error) => return (self.log)(&format!("the old plan could not be restored either: {error}")),
-        };
-        if let Err(error) = self.change_fabric(Vec::new(), opened.ports, &registry) {
-            (self.log)(&format!("the old plan could not be restored: {error}"));
-        }
+        let log = &mut self.log;
+        let mut log = |node: &str, line: &str| log(&format!("{node}| {line}"));
+        Ok(self.lab.start(&self.plan, Some(self.cancel.as_fd()), &mut log)?)
     }
 
     /// Closes the ports whose interface goes or changes, so that it can go.
-    fn close_ports(&mut self, changes: &[PlanChange]) -> Result<(), Stopped> {
-        let closing: BTreeSet<PortId> = changes
-            .iter()
-            .filter_map(|change| match change {
-                PlanChange::RemovePort(port) => self.registry.port(&port.name),
-                _ => None,
-            })
-            .collect();
+    fn close_ports(&mut self, plan: &Plan) -> Result<(), Stopped> {
+        let names = self.lab.closing(plan);
+        let closing: Vec<PortId> = names.iter().filter_map(|name| self.registry.port(name)).collect();
         // dropped here, on the control thread: closing a TAP waits for the kernel
         let _closed: Vec<Port> =
             self.engine.with(move |switch| closing.iter().filter_map(|id| switch.detach(*id)).collect())?;

@@ -69,8 +69,11 @@ struct Recording {
 impl Recording {
     /// Writes until the client goes away or the engine ends.
     fn run(self, client: UnixStream) {
-        let interfaces: Vec<Interface> =
-            self.ports.iter().map(|(_, name)| Interface { name: name.clone(), snaplen: self.snaplen }).collect();
+        let interfaces: Vec<Interface> = self
+            .ports
+            .iter()
+            .map(|(_, name)| Interface { name: name.clone(), snaplen: self.snaplen })
+            .collect();
         // a client that has gone is the normal end of a capture
         let _ = self.write(&client, &interfaces);
     }
@@ -95,7 +98,9 @@ impl Recording {
     }
 
     fn packet<W: Write>(&self, writer: &mut Writer<W>, captured: &Captured) -> std::io::Result<()> {
-        let Some(interface) = self.ports.iter().position(|(id, _)| *id == captured.port) else { return Ok(()) };
+        let Some(interface) = self.ports.iter().position(|(id, _)| *id == captured.port) else {
+            return Ok(());
+        };
         let comment = comment(captured);
         writer.write(&Packet {
             interface: interface as u32,
@@ -111,7 +116,8 @@ impl Recording {
 /// Why it was dropped, and what is missing before it.
 fn comment(captured: &Captured) -> Option<String> {
     let reason = captured.reason.map(|reason| format!("dropped: {reason}"));
-    let missing = (captured.missing > 0).then(|| format!("{} frames before it are missing", captured.missing));
+    let missing =
+        (captured.missing > 0).then(|| format!("{} frames before it are missing", captured.missing));
     match (reason, missing) {
         (Some(reason), Some(missing)) => Some(format!("{reason}; {missing}")),
         (reason, missing) => reason.or(missing),
@@ -123,5 +129,6 @@ fn has_gone(client: &UnixStream) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut fds = [PollFd::new(client, PollFlags::RDHUP)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+    poll(&mut fds, Some(&now)).is_ok()
+        && fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
 }

@@ -4,7 +4,7 @@
 //! in one poll for whoever wants something: a signal, a client, a node's program, the engine. Starting, reloading and
 //! stopping are one operation, [`Daemon::apply`]: go from the plan that is to the plan that shall be.
 //!
-//! It may block (a `setup` command takes what it takes); the engine does not notice.
+//! It may block (a `setup` command takes what it takes, unless a signal says stop); the engine does not notice.
 
 mod answer;
 mod apply;
@@ -14,14 +14,18 @@ mod views;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
+use crate::control::check::{Inventory, conflicts};
 use crate::control::config::{self, Diagnostic, Diagnostics};
 use crate::control::place;
 use crate::control::plan::Plan;
@@ -30,14 +34,13 @@ use crate::control::registry::Registry;
 use crate::control::server::Server;
 use crate::control::view::View;
 use crate::engine::{Engine, Event, Stopped};
-use crate::lab::{Lab, LabError};
+use crate::lab::{Lab, LabError, ending, runtime};
 
 pub use apply::ApplyError;
 
 const ENGINE: Token = Token(0);
 const SIGNALS: Token = Token(1);
-/// The first of the lab's tokens.
-const LAB: Token = Token(1 << 16);
+const LAB: Token = Token(2);
 /// The first of the server's tokens.
 const SERVER: Token = Token(1 << 8);
 
@@ -130,6 +133,8 @@ struct Instance {
     // before the lab: the ports close before what they are plugged into goes
     engine: Engine,
     lab: Lab,
+    /// Readable once somebody wants an end.
+    cancel: UnixStream,
     log: Log,
     stopping: bool,
 }
@@ -144,8 +149,14 @@ impl Daemon {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), ENGINE)?);
-        let mut lab = Lab::new(&plan.name, &place::runtime_dir())?;
-        lab.register(poll.registry(), LAB)?;
+        let cancel = interrupts()?;
+        let lab = Lab::new(&plan.name, &runtime::directory()?, Path::new("/proc/self/exe"))?;
+        // what a dead instance left is gone now: what is still in the way is somebody else's
+        let conflicts: Diagnostics = conflicts(&plan, &options.text, &Inventory::read(&plan.name)).into();
+        if conflicts.has_errors() {
+            return Err(DaemonError::Invalid { text: options.text, diagnostics: conflicts });
+        }
+        poll.registry().register(&mut SourceFd(&lab.as_fd().as_raw_fd()), LAB, Interest::READABLE)?;
         let socket = options.control.unwrap_or_else(|| place::socket_path(&plan.name));
         let mut server = Server::bind(&socket)?;
         server.register(poll.registry(), SERVER)?;
@@ -159,10 +170,12 @@ impl Daemon {
             registry: Registry::default(),
             engine,
             lab,
+            cancel,
             log: options.log,
             stopping: false,
         };
         instance.apply(plan)?;
+        instance.pump()?;
         Ok(Self { instance, server, signals, poll })
     }
 
@@ -216,10 +229,22 @@ impl Daemon {
                 ENGINE => instance.engine_events(),
                 SIGNALS => signals.pending().for_each(|signal| instance.signal(signal)),
                 token if server.owns(token) => server.ready(token, &mut |request| instance.answer(request)),
-                token => instance.lab.ready(token, &mut instance.log),
+                _ => instance.pump()?,
             }
         }
         Ok(())
+    }
+
+    /// Takes everything down: the ports, the programs, the interfaces, the namespaces, the socket.
+    ///
+    /// # Errors
+    /// What could not be undone; the next start, or `clean`, tries again.
+    pub fn stop(self) -> Result<(), LabError> {
+        let Self { instance: Instance { engine, lab, mut log, .. }, server, .. } = self;
+        drop(engine);
+        let result = lab.down(&mut |node, line| log(&format!("{node}| {line}")));
+        drop(server);
+        result
     }
 }
 
@@ -235,6 +260,21 @@ impl Instance {
         }
     }
 
+    /// Passes on what the nodes' programs have written, and says which have ended.
+    fn pump(&mut self) -> io::Result<()> {
+        loop {
+            let log = &mut self.log;
+            let pumped = self.lab.pump(&mut |node, line| log(&format!("{node}| {line}")));
+            let pumped = pumped.map_err(io::Error::other)?;
+            for (node, status) in pumped.ended {
+                (self.log)(&format!("{node}: its command {}", ending(status)));
+            }
+            if !pumped.more {
+                return Ok(());
+            }
+        }
+    }
+
     fn engine_events(&mut self) {
         let events: Vec<Event> = self.engine.events().collect();
         for Event::PortGone(id, error) in events {
@@ -242,6 +282,15 @@ impl Instance {
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
         }
     }
+}
+
+/// A stream that becomes readable, for good, with the first SIGINT or SIGTERM: to end what blocks.
+fn interrupts() -> io::Result<UnixStream> {
+    let (interrupted, interrupt) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, interrupt.try_clone()?)?;
+    }
+    Ok(interrupted)
 }
 
 /// A key for hash tables that no guest can guess.
