@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
+use super::LabError;
 use super::step::Step;
-use super::{LabError, runtime};
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Starts a new journal, over whatever the file said.
     pub(super) fn start(runtime: &Path, lab: &str, lock: Lock) -> Result<Self, LabError> {
-        let path = runtime::journal(runtime, lab);
+        let path = journal_path(runtime, lab);
         let journal = OpenOptions::new()
             .append(true)
             .create(true)
@@ -106,12 +106,30 @@ impl Journal {
 
 /// What the lab's last instance left to be undone; `None` if it left no journal.
 pub(super) fn read(runtime: &Path, lab: &str) -> Result<Option<Record>, LabError> {
-    let path = runtime::journal(runtime, lab);
+    let path = journal_path(runtime, lab);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(replay(&bytes, &boot()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(LabError::io(format!("read {}", path.display()), e)),
     }
+}
+
+/// The labs that have a journal here, running or dead, by name.
+pub(super) fn labs(runtime: &Path) -> Result<Vec<String>, LabError> {
+    let entries = match fs::read_dir(runtime) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|e| LabError::io(format!("read {}", runtime.display()), e))?,
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|file| file.strip_suffix(".journal").map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+pub(super) fn journal_path(runtime: &Path, lab: &str) -> PathBuf {
+    runtime.join(format!("{lab}.journal"))
 }
 
 fn replay(bytes: &[u8], boot: &str) -> Record {
@@ -144,7 +162,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes it, or says who has it.
     pub(super) fn take(runtime: &Path, lab: &str) -> Result<Self, LabError> {
-        let path = runtime::lock(runtime, lab);
+        let path = runtime.join(format!("{lab}.lock"));
         let failed = |e: io::Error| LabError::io(format!("lock {}", path.display()), e);
         loop {
             let mut options = OpenOptions::new();
