@@ -19,6 +19,7 @@ pub mod init;
 mod journal;
 pub mod netlink;
 pub mod netns;
+pub mod probe;
 mod process;
 mod reconcile;
 mod runner;
