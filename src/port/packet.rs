@@ -1,10 +1,10 @@
 //! A raw port: AF_PACKET on an interface that somebody else made (QEMU's TAP, a veth, a network card).
 //!
 //! The socket is prepared here, before it is bound, so that no frame ever arrives without its metadata:
-//! virtio-net headers (without them TCP over veth does not work at all: its checksums are never computed), the VLAN tag
-//! that the kernel takes out of every frame and hands over beside it (V19), and none of the frames that the host or
-//! we ourselves send there (V22). `pnet_datalink` then binds it and makes the interface promiscuous (V24). Both settings
-//! belong to the socket, not to a descriptor, so its own descriptor is closed and ours kept.
+//! virtio-net headers (without them TCP over veth does not work at all, since nobody computes its checksums), the
+//! VLAN tag that the kernel takes out of every frame and hands over beside it (V19), and none of the frames that
+//! the host or we ourselves send there (V22). `pnet_datalink` then binds it and makes the interface promiscuous
+//! (V24). Both settings belong to the socket, not to a descriptor, so its own descriptor is closed and ours kept.
 //!
 //! Frames are read and written many per system call. The tag is put back by moving the two addresses into the
 //! headroom; nothing else of the frame moves.
@@ -35,8 +35,8 @@ use crate::wire::vnet::{self, VNET_LEN};
 
 /// Room for a few hundred large frames each way, as far as the system lets us.
 const SOCKET_BUFFER: usize = 16 << 20;
-/// How often to look whether an interface that went down is being deleted: some tens of milliseconds of a loop that does
-/// nothing else, less when it is busy.
+/// How often to look whether an interface that went down is being deleted: some tens of milliseconds of a loop
+/// that does nothing else.
 const CHECKS_AFTER_DOWN: u32 = 5000;
 
 /// A packet socket bound to an interface that somebody else made.
@@ -173,9 +173,8 @@ impl Packet {
                 // the kernel tells it once, and reading will not hear of it again
                 self.checks_left = CHECKS_AFTER_DOWN;
             }
-            for index in next..next + done {
-                let len = pieces[index][1].len();
-                self.counters.written(len, result.map_err(egress_reason));
+            for [_, frame] in &pieces[next..next + done] {
+                self.counters.written(frame.len(), result.map_err(egress_reason));
             }
             next += done;
         }

@@ -185,3 +185,158 @@ fn shorts(bytes: [u8; 8]) -> [u16; 4] {
     let (pairs, _) = bytes.as_chunks::<2>();
     [0, 1, 2, 3].map(|index| u16::from_ne_bytes(pairs[index]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_refuses_is_refused_and_what_it_sends_is_taken() {
+        let tcp = tcp_frame(&[], 3000);
+        let tagged = tcp_frame(&[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8], 3000);
+        let udp = udp_frame(3000);
+        let table: &[Case<'_>] = &[
+            (&tcp, Raw::default(), Ok(Gso::None), "nothing to do"),
+            (&tcp, Raw { flags: 2, ..Raw::default() }, Ok(Gso::None), "V8: DATA_VALID is nobody's business"),
+            (&tcp, TSO, Ok(Gso::TcpV4), "a large frame"),
+            (&tcp, Raw { kind: 0x81, ..TSO }, Ok(Gso::TcpV4), "with ECN"),
+            (
+                &tagged,
+                Raw { csum_start: 42, ..TSO },
+                Ok(Gso::TcpV4),
+                "V5: the checksum starts behind the tags",
+            ),
+            (&tcp, Raw { gso_size: 3000, ..TSO }, Ok(Gso::None), "V7: one segment is no segmentation"),
+            (&tcp, Raw { gso_size: 2999, ..TSO }, Ok(Gso::TcpV4), "V7: one byte more is"),
+            (&tcp, Raw { hdr_len: 3054, ..TSO }, Ok(Gso::TcpV4), "V5: hdr_len is a hint, even a silly one"),
+            (&udp, USO, Ok(Gso::Udp), "datagrams to be cut"),
+            (&udp, Raw { gso_size: 24, ..USO }, Ok(Gso::Udp), "V6: 125 segments"),
+            (&udp, Raw { gso_size: 23, ..USO }, Err(Reason::OffloadSegment), "V6: 131 segments"),
+            (&udp, Raw { kind: 0x85, ..USO }, Err(Reason::OffloadSegment), "UDP has no ECN of its own"),
+            (&tcp, Raw { kind: 0x80, ..TSO }, Err(Reason::OffloadSegment), "ECN of nothing"),
+            (&udp, Raw { kind: 3, ..USO }, Err(Reason::OffloadSegment), "legacy UFO"),
+            (&tcp, Raw { kind: 2, ..TSO }, Err(Reason::OffloadSegment), "no such kind"),
+            (&tcp, Raw { kind: 0x21, ..TSO }, Err(Reason::OffloadSegment), "V2: tunnels were not asked for"),
+            (&tcp, Raw { gso_size: 0, ..TSO }, Err(Reason::OffloadSegment), "segments of no size"),
+            (&tcp, Raw { gso_size: 0xffff, ..TSO }, Err(Reason::OffloadSegment), "V6: GSO_BY_FRAGS"),
+            (&tcp, Raw { hdr_len: 3055, ..TSO }, Err(Reason::OffloadLength), "longer than the frame"),
+            (&tcp, Raw { hdr_len: 13, ..Raw::default() }, Err(Reason::OffloadLength), "less than Ethernet"),
+            (&tcp, Raw { hdr_len: 14, ..Raw::default() }, Ok(Gso::None), "just Ethernet"),
+            (&tcp, Raw { csum_start: 3037, ..TSO }, Err(Reason::OffloadChecksum), "past the end by one"),
+            (&tcp, Raw { kind: 0, csum_start: 3036, ..TSO }, Ok(Gso::None), "the very last bytes"),
+            (
+                &tcp,
+                Raw { kind: 0, csum_start: 19, ..TSO },
+                Err(Reason::OffloadChecksum),
+                "V6: within an IP header",
+            ),
+            (
+                &tcp,
+                Raw { csum_start: 65535, csum_offset: 65535, ..TSO },
+                Err(Reason::OffloadChecksum),
+                "no overflow",
+            ),
+            (&tcp, Raw { flags: 0, ..TSO }, Err(Reason::OffloadHeaders), "cut, but not summed"),
+            (&tcp, Raw { csum_offset: 6, ..TSO }, Err(Reason::OffloadHeaders), "V6: TCP has it at 16"),
+            (&tcp, Raw { csum_start: 38, ..TSO }, Err(Reason::OffloadHeaders), "not where TCP starts"),
+            (&tcp, Raw { kind: 4, ..TSO }, Err(Reason::OffloadHeaders), "not IPv6"),
+            (&tcp, Raw { kind: 5, csum_offset: 6, ..TSO }, Err(Reason::OffloadHeaders), "not UDP"),
+            (&udp, Raw { kind: 1, ..USO }, Err(Reason::OffloadHeaders), "not TCP"),
+            (
+                &tcp[..52],
+                Raw { hdr_len: 0, ..TSO },
+                Err(Reason::OffloadHeaders),
+                "TCP cut off behind its checksum",
+            ),
+        ];
+        for (frame, raw, expected, why) in table {
+            assert_eq!(decode(&raw.bytes(), frame).map(|offload| offload.gso), *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_frame_to_be_cut_must_have_its_headers() {
+        let edits: &[(usize, u8, &str)] = &[
+            (12, 0x86, "another EtherType"),
+            (14, 0x65, "IPv4 that claims to be IPv6"),
+            (14, 0x44, "an IPv4 header of 16 bytes"),
+            (14, 0x4f, "an IPv4 header with options where TCP should start"),
+            (20, 0x20, "more fragments"),
+            (21, 1, "a later fragment"),
+            (23, 17, "another protocol"),
+            (46, 0x40, "a TCP header of 16 bytes"),
+        ];
+        for (at, value, why) in edits {
+            let mut frame = tcp_frame(&[], 3000);
+            frame[*at] = *value;
+            assert_eq!(decode(&TSO.bytes(), &frame), Err(Reason::OffloadHeaders), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_was_decoded_is_encoded_the_same() {
+        let frame = tcp_frame(&[], 3000);
+        for raw in
+            [Raw::default(), TSO, Raw { kind: 0x81, ..TSO }, Raw { kind: 0, hdr_len: 0, gso_size: 0, ..TSO }]
+        {
+            let offload = decode(&raw.bytes(), &frame).expect("sound");
+            assert_eq!(encode(&offload), raw.bytes());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_on_any_frame_is_answered(
+            header: [u8; VNET_LEN],
+            frame in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        ) {
+            if let Ok(offload) = decode(&header, &frame) {
+                let end = usize::from(offload.csum_start) + usize::from(offload.csum_offset) + 2;
+                assert!(!offload.needs_csum || end <= frame.len());
+                assert!(!offload.is_gso() || offload.gso_size > 0);
+            }
+        }
+    }
+
+    type Case<'a> = (&'a [u8], Raw, Result<Gso, Reason>, &'a str);
+
+    #[derive(Clone, Copy, Default)]
+    struct Raw {
+        flags: u8,
+        kind: u8,
+        hdr_len: u16,
+        gso_size: u16,
+        csum_start: u16,
+        csum_offset: u16,
+    }
+
+    const TSO: Raw = Raw { flags: 1, kind: 1, hdr_len: 54, gso_size: 1448, csum_start: 34, csum_offset: 16 };
+    const USO: Raw = Raw { flags: 1, kind: 5, hdr_len: 42, gso_size: 1000, csum_start: 34, csum_offset: 6 };
+
+    impl Raw {
+        fn bytes(&self) -> [u8; VNET_LEN] {
+            let mut bytes = [self.flags, self.kind, 0, 0, 0, 0, 0, 0, 0, 0];
+            let shorts = [self.hdr_len, self.gso_size, self.csum_start, self.csum_offset];
+            for (place, short) in bytes[2..].chunks_mut(2).zip(shorts) {
+                place.copy_from_slice(&short.to_ne_bytes());
+            }
+            bytes
+        }
+    }
+
+    fn tcp_frame(tags: &[u8], size: usize) -> Vec<u8> {
+        let mut tcp = [0; 20];
+        tcp[12] = 0x50;
+        [&[2; 12][..], tags, &ipv4(6), &tcp, &vec![7; size]].concat()
+    }
+
+    fn udp_frame(size: usize) -> Vec<u8> {
+        [&[2; 12][..], &ipv4(17), &[0; 8], &vec![7; size]].concat()
+    }
+
+    fn ipv4(protocol: u8) -> [u8; 22] {
+        let mut header = [0; 22];
+        (header[0], header[2], header[2 + 9]) = (8, 0x45, protocol);
+        header
+    }
+}

@@ -17,11 +17,11 @@ use netlink_sys::{Socket, SocketAddr};
 use vswitchd::port::{open, sys};
 
 /// A network namespace of its own, gone with the value.
-pub struct Netns(pub OwnedFd);
+pub(crate) struct Netns(pub(crate) OwnedFd);
 
 impl Netns {
     /// `None`, and a word to the reader of the test's output, where this machine does not allow it.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         if !std::path::Path::new("/dev/net/tun").exists() {
             eprintln!("SKIPPED: there is no /dev/net/tun");
             return None;
@@ -35,30 +35,30 @@ impl Netns {
         }
     }
 
-    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         open::in_namespace(Some(self.0.as_fd()), work).expect("our own namespace can be entered")
     }
 
     /// Keeps the kernel from sending anything of its own accord.
-    pub fn without_ipv6(&self) {
+    pub(crate) fn without_ipv6(&self) {
         self.enter(|| std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"))
             .expect("root may write sysctls");
     }
 
-    pub fn set_up(&self, interface: &str, up: bool) {
+    pub(crate) fn set_up(&self, interface: &str, up: bool) {
         let mut link = self.link(interface);
         link.header.change_mask = LinkFlags::Up;
         link.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
         self.ask(RouteNetlinkMessage::SetLink(link), 0);
     }
 
-    pub fn delete(&self, interface: &str) {
+    pub(crate) fn delete(&self, interface: &str) {
         let link = self.link(interface);
         self.ask(RouteNetlinkMessage::DelLink(link), 0);
     }
 
     /// A veth pair, one end here, one in `peer_netns`; both up.
-    pub fn add_veth(&self, interface: &str, peer_netns: &Self, peer: &str) {
+    pub(crate) fn add_veth(&self, interface: &str, peer_netns: &Self, peer: &str) {
         let mut peer_link = LinkMessage::default();
         peer_link.attributes =
             vec![LinkAttribute::IfName(peer.to_owned()), LinkAttribute::NetNsFd(peer_netns.0.as_raw_fd())];
@@ -75,7 +75,7 @@ impl Netns {
         peer_netns.set_up(peer, true);
     }
 
-    pub fn add_address(&self, interface: &str, address: IpAddr, prefix_len: u8) {
+    pub(crate) fn add_address(&self, interface: &str, address: IpAddr, prefix_len: u8) {
         let mut message = AddressMessage::default();
         message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.prefix_len = prefix_len;
