@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use lab_common::sandbox::sandboxed;
-use lab_common::{add_node, add_port, assert_nothing_left, ids, interface, lab, node, plan, runtime};
+use lab_common::{
+    add_node, add_port, assert_nothing_left, eventually, ids, interface, lab, node, plan, runtime,
+};
 use vswitchd::control::plan::{Cable, KernelBridge, Line, Netns, Plan};
 use vswitchd::lab::netlink::Netlink;
 use vswitchd::lab::{LabError, clean, netns};
@@ -166,7 +168,7 @@ fn a_kill_at_any_moment_leaves_nothing_after_the_next_start() {
         for round in 0..20_u64 {
             let mut victim = Command::new(std::env::current_exe().expect("known"))
                 .args(["--exact", "victim", "--nocapture"])
-                .env(VICTIM, &runtime)
+                .env(VICTIM, &*runtime)
                 .stdout(Stdio::null())
                 .spawn()
                 .expect("it started before");
@@ -217,18 +219,6 @@ fn everything(name: &str) -> Plan {
     // a program with a child that outlives it unless somebody looks for it
     node.command = ["/bin/sh", "-c", "sleep 1000 & sleep 1000"].map(str::to_owned).to_vec();
     plan
-}
-
-/// Waits for something that will happen soon.
-#[track_caller]
-fn eventually(happened: impl Fn() -> bool, what: &str) {
-    for _ in 0..500 {
-        if happened() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("not within 5 s: {what}");
 }
 
 /// The interfaces of a node, or here, but for the loopback interface; with their states.

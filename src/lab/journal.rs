@@ -11,12 +11,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::LabError;
 use super::step::Step;
+
+/// How long to wait before trying again to take the lock of a dead process.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +169,7 @@ impl Lock {
     pub(super) fn take(runtime: &Path, lab: &str) -> Result<Self, LabError> {
         let path = runtime.join(format!("{lab}.lock"));
         let failed = |e: io::Error| LabError::io(format!("lock {}", path.display()), e);
+        let mut patience = 100;
         loop {
             let mut options = OpenOptions::new();
             let open = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -171,8 +177,13 @@ impl Lock {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let pid = io::read_to_string(file).unwrap_or_default();
-                    return Err(LabError::Running { lab: lab.to_owned(), pid: pid.trim().parse().ok() });
+                    let pid = io::read_to_string(file).unwrap_or_default().trim().parse().ok();
+                    if patience > 0 && pid.is_some_and(is_dead) {
+                        patience -= 1;
+                        thread::sleep(PAUSE);
+                        continue;
+                    }
+                    return Err(LabError::Running { lab: lab.to_owned(), pid });
                 }
                 Err(e) => return Err(failed(e.into())),
             }
@@ -191,6 +202,11 @@ impl Lock {
         drop(self.file);
         Ok(())
     }
+}
+
+/// A killed holder's child may have its copy of the lock for a moment, between fork and exec.
+fn is_dead(pid: u32) -> bool {
+    !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn boot() -> String {

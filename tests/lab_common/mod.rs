@@ -7,6 +7,8 @@ pub(crate) mod sandbox;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use vswitchd::bridge::LegConfig;
 use vswitchd::control::plan::{Interface, Line, Netns, Node, Plan, Port};
@@ -87,11 +89,29 @@ pub(crate) fn lab(name: &str, runtime: &Path) -> Result<Lab, LabError> {
     Lab::with_binary(name, runtime, Path::new(VSWITCHD))
 }
 
-/// A runtime directory for one test, that no other has.
-pub(crate) fn runtime(name: &str) -> PathBuf {
+/// A runtime directory for one test, that no other has; gone when the test is over.
+pub(crate) fn runtime(name: &str) -> Runtime {
     let path = std::env::temp_dir().join(format!("vswitchd-test-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&path);
-    path
+    Runtime(path)
+}
+
+/// See [`runtime`].
+#[derive(Debug)]
+pub(crate) struct Runtime(PathBuf);
+
+impl std::ops::Deref for Runtime {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Everything of the sandbox that a lab could have left: interfaces, namespaces, files, processes.
@@ -102,7 +122,20 @@ pub(crate) fn assert_nothing_left(lab: &str, runtime: &Path) {
     assert!(names.is_empty(), "interfaces: {names:?}");
     assert_eq!(entries(Path::new("/run/netns")), [] as [String; 0], "namespaces");
     assert_eq!(entries(runtime), [] as [String; 0], "files");
-    assert_eq!(processes(lab), [] as [i32; 0], "processes");
+    // one that was starting when its parent was killed notices that by itself
+    eventually(|| processes(lab).is_empty(), "no processes");
+}
+
+/// Waits for something that will happen soon.
+#[track_caller]
+pub(crate) fn eventually(happened: impl Fn() -> bool, what: &str) {
+    for _ in 0..500 {
+        if happened() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within 5 s: {what}");
 }
 
 /// The names in a directory.
