@@ -59,7 +59,7 @@ fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     ports.extend(node_ports);
     check_count(scope, &ports);
     let links = links::resolve(scope, raw.link.value(), &networks);
-    segments::check(scope, &networks, &links, &ports);
+    segments::check(scope, &links, &ports);
     macs::assign(scope, &name, &mut ports, &mut nodes);
     let fdb = fdb::resolve(scope, raw.fdb.value(), &ports);
     let expects = expects::resolve(scope, raw.expect.value(), &ports, &nodes);

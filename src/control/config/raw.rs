@@ -113,6 +113,7 @@ macro_rules! tables {
         #[derive(Debug)]
         pub(super) struct $name {
             /// The header, or the whole of an inline table.
+            #[allow(dead_code, reason = "every table has it; the file and [lab] are never pointed at")]
             pub(super) span: Range<usize>,
             $(pub(super) $field: Field<$type>,)*
             $(pub(super) $group: $group_type,)?

@@ -37,6 +37,8 @@ pub(super) struct Scope {
     pub(super) bridges: Vec<(Wire, Vec<(Wire, Range<usize>)>)>,
     /// Addresses given to interfaces.
     pub(super) addresses: Vec<Claim<IpNet>>,
+    /// Those of them that are the host's.
+    pub(super) hosts: Vec<Claim<IpNet>>,
     /// Hardware addresses written in the file.
     pub(super) macs: Vec<Claim<Mac>>,
 }
@@ -78,6 +80,7 @@ impl Scope {
             peers: Seen::default(),
             bridges: Vec::new(),
             addresses: Vec::new(),
+            hosts: Vec::new(),
             macs: Vec::new(),
         }
     }
