@@ -1,2 +1,7 @@
 //! The command line's first and last line; everything between is in [`vswitchd::cli`].
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vswitchd::cli::main()
+}

@@ -1,0 +1,20 @@
+//! `vswitchd reload`.
+
+use std::process::ExitCode;
+
+use super::output;
+use crate::control::client::{Choice, Client};
+use crate::control::protocol::{Body, Request};
+
+pub(super) fn run(choice: Choice<'_>) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(choice)?;
+    let Body::Lines(lines) = client.request(&Request::Reload)? else {
+        return Err(client.unexpected().into());
+    };
+    if lines.is_empty() {
+        output::print("nothing to do: the file means what it meant\n")?;
+    } else {
+        output::print(&(lines.join("\n") + "\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

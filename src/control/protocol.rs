@@ -1,0 +1,346 @@
+//! What the command line and a running switch say to each other: a public interface.
+//!
+//! The socket is `/run/vswitchd/LAB.sock` (see [`super::place`]), a stream socket of mode 0600 that only its owner and
+//! root may talk to. The client writes one JSON object per line and gets one JSON object per line back, in the same
+//! order; a line is at most [`LINE_MAX`] bytes long. An answer has either `ok` or `error`, and with `error` perhaps a
+//! `hint`:
+//!
+//! ```text
+//! > {"op":"hello"}
+//! < {"ok":{"hello":{"version":"0.1.0","lab":"docker","pid":4711,"protocol":1}}}
+//! > {"op":"show","what":"drops"}
+//! < {"ok":{"show":{"drops":[{"port":"vm1","direction":"in","reason":"isolated","count":3,"explanation":"…"}]}}}
+//! > {"op":"explain","port":"vm1","frame":"ffffffffffff0242ac1100020806…"}
+//! < {"ok":{"explain":[{"text":"arrives on docker0 through vm1","line":12}]}}
+//! > {"op":"node","name":"boxA"}
+//! < {"ok":{"node":{"name":"boxA","netns":"/run/netns/boxA","pid":4711}}}
+//! > {"op":"reload"}
+//! < {"ok":{"lines":["port vm3 added"]}}
+//! > {"op":"stop"}
+//! < {"ok":"done"}
+//! > {"op":"capture","name":"docker0","snaplen":96}
+//! < {"ok":"stream"}                 and from here on the connection is a pcapng file
+//! > gibberish
+//! < {"error":"not a request: expected value at line 1 column 1","hint":"…"}
+//! ```
+//!
+//! A client must not fail on keys that it does not know: new ones may come. A request with a key that the switch does
+//! not know is refused, because ignoring what was asked for is worse. Field names of `show` are those of
+//! [`super::view`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::view::View;
+
+/// The version of these rules; it changes when an old client could misunderstand.
+pub const PROTOCOL: u32 = 1;
+/// The longest request, in bytes, with its newline. Room for a frame of 32 KiB in hexadecimal.
+pub const LINE_MAX: usize = 64 * 1024;
+/// With more unread answers than this, in bytes, a client may not ask for more: it is cut off.
+pub const UNREAD_MAX: usize = 1024 * 1024;
+/// How many bytes of each frame a capture keeps, unless the request says otherwise: all.
+pub const SNAPLEN_MAX: u32 = 262_144;
+/// What `capture` takes besides the names of ports and networks: the frames that ended with a reason.
+pub const CAPTURE_DROPS: &str = "drops";
+
+/// What a client can ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// Turns the connection into a pcapng file of what passes; answered with [`Body::Stream`].
+    Capture {
+        /// A port, a network, or [`CAPTURE_DROPS`].
+        name: String,
+        /// Bytes kept of each frame, at least 1.
+        #[serde(default = "snaplen_max")]
+        snaplen: u32,
+    },
+    /// What would happen to this frame now; answered with [`Body::Explain`].
+    Explain {
+        /// The port it would come in on.
+        port: String,
+        /// The frame, from its destination address on.
+        frame: Hex,
+    },
+    /// Who is there; answered with [`Body::Hello`].
+    Hello,
+    /// Where a node is; answered with [`Body::Node`].
+    Node {
+        /// Its name in the file.
+        name: String,
+    },
+    /// Applies the changed file; answered with [`Body::Lines`], what was done.
+    Reload,
+    /// What there is; answered with [`Body::Show`].
+    Show {
+        /// Of what.
+        what: What,
+    },
+    /// Takes the lab down, as SIGTERM; answered with [`Body::Done`].
+    Stop,
+}
+
+/// What can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// Why frames ended, per port and reason
+    Drops,
+    /// Who is behind which port, as `bridge fdb show`
+    Fdb,
+    /// Networks with their ports, as `brctl show`
+    Networks,
+    /// The lab's machines, and whether their command runs
+    Nodes,
+    /// Ports with their counters, as `ip -s link`
+    Ports,
+    /// The books of the whole switch
+    Stats,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Drops => "drops",
+            Self::Fdb => "fdb",
+            Self::Networks => "networks",
+            Self::Nodes => "nodes",
+            Self::Ports => "ports",
+            Self::Stats => "stats",
+        })
+    }
+}
+
+/// What the switch answers. One of the two keys is there, never both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// It could not be done.
+    Error(Refusal),
+    /// It was done.
+    Ok {
+        /// What was asked for.
+        ok: Body,
+    },
+}
+
+impl Response {
+    /// An answer that says why not.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::Error(Refusal { error: message.into(), hint: None })
+    }
+
+    /// The same, with what to do about it.
+    pub fn error_with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Error(Refusal { error: message.into(), hint: Some(hint.into()) })
+    }
+
+    /// An answer with what was asked for.
+    pub fn ok(body: Body) -> Self {
+        Self::Ok { ok: body }
+    }
+}
+
+/// Why something could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{error}")]
+pub struct Refusal {
+    /// One sentence: what is wrong, with the value.
+    pub error: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Body {
+    /// It was done, and there is nothing to say.
+    Done,
+    /// The steps of a frame's walk.
+    Explain(Vec<ExplainStep>),
+    /// Who is there.
+    Hello(Hello),
+    /// Text for people.
+    Lines(Vec<String>),
+    /// Where a node is.
+    Node(NodePlace),
+    /// What there is.
+    Show(View),
+    /// What follows this line is no longer JSON.
+    Stream,
+}
+
+/// A step of a frame's walk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainStep {
+    /// What happened.
+    pub text: String,
+    /// The line of the file that decided it, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// Who is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of the program.
+    pub version: String,
+    /// The lab's name.
+    pub lab: String,
+    /// The process.
+    pub pid: u32,
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlace {
+    /// Its name.
+    pub name: String,
+    /// Its network namespace, as vswitchd sees it.
+    pub netns: PathBuf,
+    /// vswitchd itself: without root, its namespaces have to be entered first.
+    pub pid: u32,
+}
+
+/// Bytes that are written in hexadecimal. Reading allows blanks, `:`, `-` and `.` between bytes, and upper case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hex(pub Vec<u8>);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a text is not hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HexError {
+    /// Something else stands there.
+    #[error("`{found}` at position {position} is not a hexadecimal digit")]
+    Digit {
+        /// What stands there.
+        found: char,
+        /// Counted in characters from 1.
+        position: usize,
+    },
+    /// A byte has two digits.
+    #[error("a digit is missing: {0} digits do not make whole bytes")]
+    Odd(usize),
+}
+
+impl std::str::FromStr for Hex {
+    type Err = HexError;
+
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        let mut digits = Vec::with_capacity(text.len());
+        for (index, found) in text.chars().enumerate() {
+            match found.to_digit(16) {
+                Some(digit) => digits.push(digit as u8),
+                None if matches!(found, ':' | '-' | '.') || found.is_whitespace() => {}
+                None => return Err(HexError::Digit { found, position: index + 1 }),
+            }
+        }
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if rest.is_empty() {
+            Ok(Self(pairs.iter().map(|[high, low]| high << 4 | low).collect()))
+        } else {
+            Err(HexError::Odd(digits.len()))
+        }
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+fn snaplen_max() -> u32 {
+    SNAPLEN_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_read_as_documented() {
+        let vm1 = || String::from("vm1");
+        let table: &[(&str, Option<Request>, &str)] = &[
+            (r#"{"op":"hello"}"#, Some(Request::Hello), "no arguments"),
+            (r#"{"op":"show","what":"fdb"}"#, Some(Request::Show { what: What::Fdb }), "an argument"),
+            (
+                r#"{"op":"capture","name":"vm1"}"#,
+                Some(Request::Capture { name: vm1(), snaplen: SNAPLEN_MAX }),
+                "without a snaplen everything is kept",
+            ),
+            (
+                r#"{"frame":"00:FF aB","port":"vm1","op":"explain"}"#,
+                Some(Request::Explain { port: vm1(), frame: Hex(vec![0, 0xff, 0xab]) }),
+                "keys in any order, hex as people paste it",
+            ),
+            (r#"{"op":"explain","port":"vm1","frame":"0"}"#, None, "half a byte"),
+            (r#"{"op":"node","name":"a","color":1}"#, None, "a key we do not know may have been important"),
+            (r#"{"op":"dance"}"#, None, "no such operation"),
+            (r#"{"op":"show","what":"weather"}"#, None, "nothing to show"),
+            (r#"["op"]"#, None, "not an object"),
+            ("", None, "nothing"),
+        ];
+        for (text, expected, why) in table {
+            assert_eq!(serde_json::from_str::<Request>(text).ok(), *expected, "{why}: {text}");
+        }
+    }
+
+    #[test]
+    fn answers_survive_the_wire_and_read_as_documented() {
+        let node = NodePlace { name: "boxA".into(), netns: "/run/netns/boxA".into(), pid: 1 };
+        let step = ExplainStep { text: "dropped".into(), line: None };
+        let table = [
+            (Response::ok(Body::Done), r#"{"ok":"done"}"#),
+            (Response::ok(Body::Stream), r#"{"ok":"stream"}"#),
+            (Response::error("no"), r#"{"error":"no"}"#),
+            (Response::error_with_hint("no", "yes"), r#"{"error":"no","hint":"yes"}"#),
+            (Response::ok(Body::Explain(vec![step])), r#"{"ok":{"explain":[{"text":"dropped"}]}}"#),
+            (Response::ok(Body::Show(View::Ports(Vec::new()))), r#"{"ok":{"show":{"ports":[]}}}"#),
+            (
+                Response::ok(Body::Node(node)),
+                r#"{"ok":{"node":{"name":"boxA","netns":"/run/netns/boxA","pid":1}}}"#,
+            ),
+        ];
+        for (response, text) in table {
+            assert_eq!(serde_json::to_string(&response).expect("plain data"), text);
+            assert_eq!(serde_json::from_str::<Response>(text).expect(text), response);
+        }
+    }
+
+    #[test]
+    fn hex_says_what_is_wrong() {
+        assert_eq!("0x".parse::<Hex>(), Err(HexError::Digit { found: 'x', position: 2 }));
+        assert_eq!("abc".parse::<Hex>(), Err(HexError::Odd(3)));
+        assert_eq!(
+            "".parse::<Hex>(),
+            Ok(Hex(Vec::new())),
+            "empty is short, which is for the switch to judge"
+        );
+        assert_eq!(Hex(vec![1, 0xfe]).to_string(), "01fe");
+    }
+}

@@ -1,0 +1,243 @@
+//! A raw port: AF_PACKET on an interface that somebody else made (QEMU's TAP, a veth, a network card).
+//!
+//! The socket is prepared here, before it is bound, so that no frame ever arrives without its metadata:
+//! virtio-net headers (without them TCP over veth does not work at all, since nobody computes its checksums), the
+//! VLAN tag that the kernel takes out of every frame and hands over beside it (V19), and none of the frames that
+//! the host or we ourselves send there (V22). `pnet_datalink` then binds it and makes the interface promiscuous
+//! (V24). Both settings belong to the socket, not to a descriptor, so its own descriptor is closed and ours kept.
+//!
+//! Frames are read and written many per system call. The tag is put back by moving the two addresses into the
+//! headroom; nothing else of the frame moves.
+//!
+//! The port does not take frames away from the host: if the interface has an IP address, the host's own stack
+//! answers beside the guests behind the switch (V25). So whoever plans a lab refuses such an interface; this file does
+//! not know, and only reads and writes.
+//!
+//! A link that goes down is no error (the port waits), a deleted interface is the end of the port. Both look alike at
+//! first: the kernel says ENETDOWN once, before it takes the interface off its list, and nothing after that. So
+//! for some turns of the engine the port says that there may be more, and looks again.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
+
+use pnet_datalink::{Config, NetworkInterface};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::netdevice::index_to_name;
+use rustix::net::sockopt;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+use socket2::{Domain, Socket, Type};
+
+use super::sys::{self, MESSAGES_MAX, Message};
+use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason};
+use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, PortId, Tag};
+use crate::verdict::Reason;
+use crate::wire::vnet::{self, VNET_LEN};
+
+/// Room for a few hundred large frames each way, as far as the system lets us.
+const SOCKET_BUFFER: usize = 16 << 20;
+/// How often to look whether an interface that went down is being deleted: some tens of milliseconds of a loop
+/// that does nothing else.
+const CHECKS_AFTER_DOWN: u32 = 5000;
+
+/// A packet socket bound to an interface that somebody else made.
+#[derive(Debug)]
+pub struct Packet {
+    id: PortId,
+    socket: Socket,
+    /// The interface's index, which is never given to another one soon.
+    index: u32,
+    counters: PortCounters,
+    /// Buffers that wait for the kernel to fill them; empty between calls.
+    lent: Vec<Box<[u8]>>,
+    /// The length of the last frame read: a guess at the next, so as not to read far more than asked for.
+    last_len: usize,
+    /// How often to look again whether the interface that went down still exists.
+    checks_left: u32,
+}
+
+impl Packet {
+    /// Opens the socket in the namespace of the calling thread.
+    pub(super) fn open(id: PortId, interface: &str) -> Result<Self, OpenError> {
+        let interfaces = pnet_datalink::interfaces();
+        let Some(found) = interfaces.iter().find(|found| found.name == interface) else {
+            let names: Vec<String> = interfaces.into_iter().map(|found| found.name).collect();
+            return Err(OpenError::not_found(interface, &names));
+        };
+        let socket = bound(found).map_err(|source| match Errno::from_io_error(&source) {
+            Some(Errno::PERM) => OpenError::NotPermitted("open raw sockets", "CAP_NET_RAW"),
+            _ => OpenError::Io { interface: interface.to_owned(), source },
+        })?;
+        Ok(Self {
+            id,
+            socket,
+            index: found.index,
+            counters: PortCounters::default(),
+            lent: Vec::with_capacity(MESSAGES_MAX),
+            last_len: FRAME_MAX,
+            checks_left: 0,
+        })
+    }
+
+    pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch, budget: &mut Budget) -> Received {
+        let mut messages = [Message::default(); MESSAGES_MAX];
+        while !batch.is_full() && !budget.is_spent() {
+            let wanted = (budget.bytes / self.last_len + 1)
+                .min(budget.frames)
+                .min(BATCH_MAX - batch.frames().len())
+                .min(MESSAGES_MAX);
+            self.lent.extend((0..wanted).map(|_| pool.take()));
+            let offset = HEADROOM - VNET_LEN;
+            let result = sys::packet_receive(self.socket.as_fd(), &mut self.lent, offset, &mut messages);
+            let read = *result.as_ref().unwrap_or(&0);
+            while self.lent.len() > read {
+                self.lent.pop().into_iter().for_each(|buffer| pool.give(buffer));
+            }
+            for (buffer, message) in self.lent.drain(..).zip(&messages) {
+                budget.spend(message.len);
+                self.last_len = message.len.max(1);
+                match parse(buffer, message, self.id) {
+                    Ok(frame) => {
+                        self.counters.received(frame.len());
+                        batch.push(frame);
+                    }
+                    Err((reason, buffer)) => {
+                        self.counters.rx_drops.count(reason);
+                        pool.give(buffer);
+                    }
+                }
+            }
+            match result {
+                Ok(_) => self.checks_left = 0,
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::AGAIN) => return self.drained(),
+                    Some(Errno::INTR) => {}
+                    Some(Errno::INVAL) => {
+                        budget.spend(0);
+                        self.counters.rx_drops.count(Reason::OffloadSegment);
+                    }
+                    Some(Errno::NETDOWN) => self.checks_left = CHECKS_AFTER_DOWN,
+                    _ => return Received::Gone(error),
+                },
+            }
+        }
+        Received::More
+    }
+
+    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
+        for which in which.chunks(MESSAGES_MAX) {
+            self.send_some(frames, which);
+        }
+    }
+
+    pub(super) fn set_id(&mut self, id: PortId) {
+        self.id = id;
+    }
+
+    pub(super) fn counters(&self) -> &PortCounters {
+        &self.counters
+    }
+
+    /// Nothing to read: because the interface is silent, down, or deleted?
+    fn drained(&mut self) -> Received {
+        if self.checks_left == 0 {
+            return Received::Drained;
+        }
+        self.checks_left -= 1;
+        match index_to_name(&self.socket, self.index) {
+            Err(error) => Received::Gone(error.into()),
+            Ok(_) if self.checks_left > 0 => Received::More,
+            Ok(_) => Received::Drained,
+        }
+    }
+
+    /// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
+    fn send_some(&mut self, frames: &[Frame], which: &[u16]) {
+        let frame = |index: usize| which.get(index).map(|which| &frames[usize::from(*which)]);
+        let headers: [[u8; VNET_LEN]; MESSAGES_MAX] =
+            std::array::from_fn(|i| frame(i).map_or([0; VNET_LEN], |frame| vnet::encode(&frame.offload)));
+        let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| {
+            [IoSlice::new(&headers[i]), IoSlice::new(frame(i).map_or(&[], |frame| frame.bytes()))]
+        });
+        let mut controls: [SendAncillaryBuffer<'_, '_, '_>; MESSAGES_MAX] =
+            std::array::from_fn(|_| SendAncillaryBuffer::default());
+        let mut controls = controls.iter_mut();
+        let mut messages: [MMsgHdr<'_>; MESSAGES_MAX] = std::array::from_fn(|i| {
+            MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
+        });
+        let mut next = 0;
+        while next < which.len() {
+            let rest = &mut messages[next..which.len()];
+            let (done, result) = match retry_on_intr(|| sendmmsg(&self.socket, rest, SendFlags::DONTWAIT)) {
+                Ok(sent) => (sent.max(1), Ok(())),
+                // no room for this one, and none for those behind it
+                Err(Errno::AGAIN) => (rest.len(), Err(Errno::AGAIN)),
+                Err(error) => (1, Err(error)),
+            };
+            if matches!(result, Err(Errno::NETDOWN | Errno::NXIO)) {
+                // the kernel tells it once, and reading will not hear of it again
+                self.checks_left = CHECKS_AFTER_DOWN;
+            }
+            for [_, frame] in &pieces[next..next + done] {
+                self.counters.written(frame.len(), result.map_err(egress_reason));
+            }
+            next += done;
+        }
+    }
+}
+
+impl AsRawFd for Packet {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// A socket that hears everything on the interface, with the metadata.
+fn bound(interface: &NetworkInterface) -> io::Result<Socket> {
+    // protocol 0: it hears nothing until it is bound
+    let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
+    for option in [libc::PACKET_VNET_HDR, libc::PACKET_AUXDATA, libc::PACKET_IGNORE_OUTGOING] {
+        sys::packet_set_option(socket.as_fd(), option, 1)?;
+    }
+    sockopt::set_socket_recv_buffer_size_force(&socket, SOCKET_BUFFER)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER))?;
+    sockopt::set_socket_send_buffer_size_force(&socket, SOCKET_BUFFER)
+        .or_else(|_| sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER))?;
+    let theirs = socket.try_clone()?.into_raw_fd();
+    let config = Config { socket_fd: Some(theirs), promiscuous: true, ..Config::default() };
+    // it owns `theirs` from here on, whatever happens, and closes it at once
+    drop(pnet_datalink::channel(interface, config)?);
+    // an interface that is down now is as good as one that goes down later
+    socket.take_error()?;
+    Ok(socket)
+}
+
+/// The frame of a message, with its VLAN tag where it was on the wire.
+fn parse(buffer: Box<[u8]>, message: &Message, id: PortId) -> Result<Frame, (Reason, Box<[u8]>)> {
+    let frame = admit(buffer, VNET_LEN, message.len, id)?;
+    match message.tag {
+        None => Ok(frame),
+        Some(tag) => put_back(tag, frame),
+    }
+}
+
+/// Puts the tag in, by moving the addresses before it; what the header says about the bytes behind moves along (V19).
+fn put_back(tag: Tag, mut frame: Frame) -> Result<Frame, (Reason, Box<[u8]>)> {
+    let mut offload = frame.offload;
+    let len = frame.len() + 4;
+    let csum_start = if offload.needs_csum { offload.csum_start.checked_add(4) } else { Some(0) };
+    let (Some(csum_start), ..=FRAME_MAX) = (csum_start, len) else {
+        return Err((Reason::FrameLong, frame.into_buffer()));
+    };
+    offload.csum_start = csum_start;
+    if offload.hdr_len != 0 {
+        offload.hdr_len = offload.hdr_len.saturating_add(4);
+    }
+    let bytes = frame.with_room(4);
+    bytes.copy_within(4..16, 0);
+    bytes[12..14].copy_from_slice(&tag.tpid.to_be_bytes());
+    bytes[14..16].copy_from_slice(&tag.tci.to_be_bytes());
+    let ingress = frame.ingress;
+    let mut frame = Frame::new(frame.into_buffer(), HEADROOM - 4, HEADROOM - 4 + len, ingress);
+    frame.offload = offload;
+    Ok(frame)
+}
