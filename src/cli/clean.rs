@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use super::args::CleanArgs;
 use super::output;
+use crate::control::place;
 use crate::lab;
 
 pub(super) fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
-    let found = lab::clean(&lab::runtime::directory()?, args.dry_run)?;
+    let dir = place::runtime_dir();
+    // without a directory nothing has ever run, and cleaning must not be what makes it
+    let found = if dir.exists() { lab::clean(&dir, args.dry_run)? } else { Vec::new() };
     let mut text = String::new();
     for leftover in &found {
         let verb = if args.dry_run { "would remove" } else { "removed" };
