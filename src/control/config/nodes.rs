@@ -106,18 +106,18 @@ fn resolve_interface(
     let hint = "name the [[network]] it is plugged into, or write peer = \"…\" for a cable to the host";
     let network = scope
         .required(&raw.settings.network, &raw.span, "network", hint)
-        .and_then(|text| scope.network(text))?;
-    let name = name?;
-    let on = Wire::Network(network.clone());
-    let mtu = (ports::mtu_of(&network, networks), TAP_MTU_MAX);
-    let interface = ports::interface(scope, name.get_ref().clone(), &raw.settings, &on, mtu);
+        .and_then(|text| scope.network(text));
+    let on = network.as_ref().map_or(Wire::Nowhere, |name| Wire::Network(name.clone()));
+    let mtu_default = network.as_ref().map_or(1500, |name| ports::mtu_of(name, networks));
+    let interface_name = name.map_or_else(String::new, |name| name.get_ref().clone());
+    let interface = ports::interface(scope, interface_name, &raw.settings, &on, (mtu_default, TAP_MTU_MAX));
     let leg = ports::leg(scope, &raw.settings, &interface);
     let port_name = format!("{node}:{}", interface.name);
     // a second interface of that name was reported above
-    let _ = scope.ports.claim(port_name.clone(), name.span());
+    let _ = scope.ports.claim(port_name.clone(), name?.span());
     Some(Made::Port(Port {
         name: port_name,
-        network,
+        network: network?,
         kind: ports::tap_kind(&raw.settings),
         interface,
         netns: Netns::Node(node.to_owned()),

@@ -63,6 +63,8 @@ pub(super) enum Wire {
     Cable(String),
     /// A network.
     Network(String),
+    /// A network that does not exist, which was reported.
+    Nowhere,
 }
 
 impl Scope {
@@ -118,8 +120,7 @@ impl Scope {
         hint: &str,
     ) -> Option<&'a Spanned<T>> {
         if field.is_absent() {
-            self.error(table.clone(), format!("`{key}` is missing"), format!("`{key}` is missing here"))
-                .help(hint);
+            self.error(table.clone(), format!("has no `{key}`"), format!("`{key}` is missing")).help(hint);
         }
         field.given()
     }

@@ -90,7 +90,7 @@ fn check_unique<T: Copy + Eq + Hash + std::fmt::Display>(
     message: &str,
 ) {
     let mut first: HashMap<(usize, T), Range<usize>> = HashMap::new();
-    for claim in claims {
+    for claim in claims.into_iter().filter(|claim| claim.on != Wire::Nowhere) {
         let key = (forest.root(claim.on), claim.value);
         match first.get(&key) {
             Some(first) => {
