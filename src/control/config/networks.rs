@@ -11,6 +11,7 @@ use super::raw::{RawNetwork, Rows};
 use super::scope::{Scope, Wire};
 use crate::bridge::{BridgeConfig, LegConfig, Role};
 use crate::control::plan::{Interface, Netns, Network, Port};
+use crate::frame::NODES_MAX;
 use crate::port::PortKind;
 
 /// The least MTU there is (RFC 791).
@@ -22,20 +23,14 @@ pub(super) const MTU_MAX: i64 = 65535;
 /// Half a year: further than a laboratory needs, and far from any overflow.
 const AGEING_MAX: f64 = 16_777_216.0;
 const FDB_MAX: i64 = 1_048_576;
-/// More would be a mistake of a generator.
-const NETWORKS_MAX: usize = 1024;
 
 /// All networks, and the host's ports on them.
 pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawNetwork>>) -> (Vec<Network>, Vec<Port>) {
     let (mut networks, mut ports) = (Vec::new(), Vec::new());
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
-        if networks.len() == NETWORKS_MAX {
+        if networks.len() == NODES_MAX {
             scope
-                .error(
-                    raw.span.clone(),
-                    "one too many",
-                    format!("there are more than {NETWORKS_MAX} networks"),
-                )
+                .error(raw.span.clone(), "one too many", format!("there are more than {NODES_MAX} networks"))
                 .help("split the lab into several files");
             break;
         }
@@ -89,7 +84,9 @@ fn resolve_one(scope: &mut Scope, raw: &RawNetwork, name: &Spanned<String>) -> (
             .help("0 learns nothing");
     }
     let on = Wire::Network(name.get_ref().clone());
+    let before = scope.addresses.len();
     let host = address::addresses(scope, &raw.host, &on, mtu);
+    scope.hosts.extend(scope.addresses[before..].iter().cloned());
     let is_name = match raw.host.given() {
         Some(_) => names::check_interface(scope, name, "the name of a network that the host sits on"),
         None => names::check_name(scope, name, "the name of a network"),

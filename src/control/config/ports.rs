@@ -106,6 +106,7 @@ pub(super) fn claim_interface(scope: &mut Scope, netns: &Netns, name: &Spanned<S
     }
 }
 
+/// A port; `None` if it lacks what identifies it, but everything else about it was checked.
 fn resolve_one(scope: &mut Scope, raw: &RawPort, networks: &[Network]) -> Option<Port> {
     let settings = &raw.settings;
     let name = scope.required(&raw.name, &raw.span, "name", "every port needs a name, like name = \"vm1\"");
@@ -113,39 +114,47 @@ fn resolve_one(scope: &mut Scope, raw: &RawPort, networks: &[Network]) -> Option
         .required(&settings.network, &raw.span, "network", "name the [[network]] it is plugged into")
         .and_then(|text| scope.network(text));
     let hint = "kind = \"tap\" makes an interface, kind = \"raw\" takes one that exists";
-    let raw_kind = scope
+    let is_raw = scope
         .required(&settings.kind, &raw.span, "kind", hint)
-        .and_then(|text| scope.word(text, "kind", &[("raw", true), ("tap", false)]));
+        .and_then(|text| scope.word(text, "kind", &[("raw", true), ("tap", false)]))
+        .unwrap_or(false);
     let netns = netns(scope, &raw.netns);
-    let is_raw = raw_kind.unwrap_or(false);
-    let name = name?;
-    if names::check_name(scope, name, "the name of a port") {
-        claim_name(scope, name);
-    }
-    let interface_name = raw.interface.given().unwrap_or(name);
-    let what = if raw.interface.given().is_some() {
-        "the interface"
-    } else {
-        "the port's name is its interface's, and"
-    };
-    // a raw port may sit on an interface that we would never make, such as lo
-    let is_named =
-        (is_raw && interface_name.get_ref() == "lo") || names::check_interface(scope, interface_name, what);
-    if is_named {
-        claim_interface(scope, &netns, interface_name);
-    }
-    let network = network?;
-    let on = Wire::Network(network.clone());
+    let interface_name = resolve_names(scope, raw, name, &netns, is_raw).unwrap_or_default();
+    let on = network.as_ref().map_or(Wire::Nowhere, |name| Wire::Network(name.clone()));
+    let mtu_default = network.as_ref().map_or(1500, |name| mtu_of(name, networks));
     let mtu_max = if is_raw { MTU_MAX } else { TAP_MTU_MAX };
-    let mtu = (mtu_of(&network, networks), mtu_max);
-    let interface = interface(scope, interface_name.get_ref().clone(), settings, &on, mtu);
+    let interface = interface(scope, interface_name, settings, &on, (mtu_default, mtu_max));
     let leg = leg(scope, settings, &interface);
     if is_raw {
         check_raw(scope, settings, &leg);
     }
     let kind = if is_raw { PortKind::Raw } else { tap_kind(settings) };
     let line = scope.line(&raw.span);
-    Some(Port { name: name.get_ref().clone(), network, kind, interface, netns, leg, line })
+    Some(Port { name: name?.get_ref().clone(), network: network?, kind, interface, netns, leg, line })
+}
+
+/// Takes the port's name and its interface's; returns the latter.
+fn resolve_names(
+    scope: &mut Scope,
+    raw: &RawPort,
+    name: Option<&Spanned<String>>,
+    netns: &Netns,
+    is_raw: bool,
+) -> Option<String> {
+    let written = raw.interface.given();
+    if let Some(name) = name {
+        // one that is the interface's name as well is checked as such, which is stricter
+        if written.is_none() || names::check_name(scope, name, "the name of a port") {
+            claim_name(scope, name);
+        }
+    }
+    let what = if written.is_some() { "the interface" } else { "the port's name is its interface's, and" };
+    let text = written.or(name)?;
+    // a raw port may sit on an interface that we would never make, such as lo
+    if (is_raw && text.get_ref() == "lo") || names::check_interface(scope, text, what) {
+        claim_interface(scope, netns, text);
+    }
+    Some(text.get_ref().clone())
 }
 
 /// Two ports of one name cannot be told apart, nor can a port and a network in `vswitchd capture NAME`.

@@ -34,12 +34,17 @@ pub(super) struct Scope {
     /// Cables' ends outside nodes, by name.
     pub(super) peers: Seen<String>,
     /// The kernel bridges of nodes, and what they join.
-    pub(super) bridges: Vec<(Wire, Vec<(Wire, Range<usize>)>)>,
+    pub(super) bridges: Vec<(Wire, Members)>,
     /// Addresses given to interfaces.
     pub(super) addresses: Vec<Claim<IpNet>>,
+    /// Those of them that are the host's.
+    pub(super) hosts: Vec<Claim<IpNet>>,
     /// Hardware addresses written in the file.
     pub(super) macs: Vec<Claim<Mac>>,
 }
+
+/// What is joined by a kernel bridge, and where that is written.
+pub(super) type Members = Vec<(Wire, Range<usize>)>;
 
 /// Something that must be unique among the machines that hear each other.
 #[derive(Clone, Debug)]
@@ -61,6 +66,8 @@ pub(super) enum Wire {
     Cable(String),
     /// A network.
     Network(String),
+    /// A network that does not exist, which was reported.
+    Nowhere,
 }
 
 impl Scope {
@@ -78,6 +85,7 @@ impl Scope {
             peers: Seen::default(),
             bridges: Vec::new(),
             addresses: Vec::new(),
+            hosts: Vec::new(),
             macs: Vec::new(),
         }
     }
@@ -115,8 +123,7 @@ impl Scope {
         hint: &str,
     ) -> Option<&'a Spanned<T>> {
         if field.is_absent() {
-            self.error(table.clone(), format!("`{key}` is missing"), format!("`{key}` is missing here"))
-                .help(hint);
+            self.error(table.clone(), format!("has no `{key}`"), format!("`{key}` is missing")).help(hint);
         }
         field.given()
     }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
+use ipnet::IpNet;
+
 use super::scope::{Claim, Scope, Wire};
-use crate::control::plan::{Link, Netns, Network, Port};
+use crate::control::plan::{Link, Netns, Port};
 use crate::port::PortKind;
 
 /// Sets of things that are joined.
@@ -46,7 +48,7 @@ impl<K: Eq + Hash> Forest<K> {
 }
 
 /// Reports whatever two machines that hear each other both claim, and loops through kernel bridges.
-pub(super) fn check(scope: &mut Scope, networks: &[Network], links: &[Link], ports: &[Port]) {
+pub(super) fn check(scope: &mut Scope, links: &[Link], ports: &[Port]) {
     let mut forest = Forest::default();
     for link in links {
         let [a, b] = link.networks.clone().map(Wire::Network);
@@ -77,7 +79,7 @@ pub(super) fn check(scope: &mut Scope, networks: &[Network], links: &[Link], por
     let macs = scope.macs.clone();
     check_unique(scope, &mut forest, ips.collect(), "two interfaces on the same network cannot both have");
     check_unique(scope, &mut forest, macs, "two interfaces on the same network cannot both have");
-    check_overlaps(scope, networks, &addresses);
+    check_overlaps(scope);
     check_made(scope, ports);
 }
 
@@ -88,7 +90,7 @@ fn check_unique<T: Copy + Eq + Hash + std::fmt::Display>(
     message: &str,
 ) {
     let mut first: HashMap<(usize, T), Range<usize>> = HashMap::new();
-    for claim in claims {
+    for claim in claims.into_iter().filter(|claim| claim.on != Wire::Nowhere) {
         let key = (forest.root(claim.on), claim.value);
         match first.get(&key) {
             Some(first) => {
@@ -102,19 +104,12 @@ fn check_unique<T: Copy + Eq + Hash + std::fmt::Display>(
 }
 
 /// The host has one routing table: its networks must not overlap.
-fn check_overlaps(scope: &mut Scope, networks: &[Network], claims: &[Claim<ipnet::IpNet>]) {
-    let is_host = |claim: &&Claim<ipnet::IpNet>| {
-        let Wire::Network(name) = &claim.on else { return false };
-        networks.iter().any(|network| network.name == *name && network.host.contains(&claim.value))
-    };
-    let hosts: Vec<_> = claims.iter().filter(is_host).collect();
+fn check_overlaps(scope: &mut Scope) {
+    let hosts = std::mem::take(&mut scope.hosts);
     for (index, later) in hosts.iter().enumerate() {
-        let overlaps = |other: &&&Claim<ipnet::IpNet>| {
-            other.on != later.on
-                && (other.value.contains(&later.value.network())
-                    || later.value.contains(&other.value.network()))
-        };
-        let Some(other) = hosts[..index].iter().find(overlaps) else { continue };
+        let overlap = |a: &IpNet, b: &IpNet| a.contains(&b.network()) || b.contains(&a.network());
+        let is_other = |other: &&Claim<IpNet>| other.on != later.on && overlap(&other.value, &later.value);
+        let Some(other) = hosts[..index].iter().find(is_other) else { continue };
         let (a, b) = (later.value.trunc(), other.value.trunc());
         scope
             .error(later.span.clone(), "overlaps", format!("the host cannot tell {a} from {b}"))
