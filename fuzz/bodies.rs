@@ -16,7 +16,7 @@ use vswitchd::wire::vnet;
 
 /// Frames of any content into two linked bridges: first byte the port, next two the length, then the frame, and so on.
 /// The books must balance, and explaining a frame must foresee what becomes of it.
-pub fn frame(data: &[u8]) {
+pub(crate) fn frame(data: &[u8]) {
     let mut fabric = two_bridges();
     let mut batch = Batch::new();
     let mut rest = data;
@@ -55,7 +55,7 @@ fn two_bridges() -> Fabric {
 }
 
 /// A line of the control protocol. What it reads it must write back to the same.
-pub fn request(data: &[u8]) {
+pub(crate) fn request(data: &[u8]) {
     if let Ok(request) = serde_json::from_slice::<Request>(data) {
         let text = serde_json::to_string(&request).expect("plain data");
         assert_eq!(serde_json::from_str::<Request>(&text).ok(), Some(request));
@@ -63,7 +63,7 @@ pub fn request(data: &[u8]) {
 }
 
 /// A lab's file. Diagnostics must render whatever they point at.
-pub fn toml(data: &[u8]) {
+pub(crate) fn toml(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match config::parse(text, "fuzz") {
         Ok((plan, _)) => assert!(!plan.name.is_empty()),
@@ -73,7 +73,7 @@ pub fn toml(data: &[u8]) {
 
 /// A virtio-net header and its frame. What passes must be writable: it can be cut into segments that fit and
 /// completed within its bounds, and survives encoding.
-pub fn vnet(data: &[u8]) {
+pub(crate) fn vnet(data: &[u8]) {
     let Some((header, frame)) = data.split_first_chunk::<10>() else { return };
     let Ok(offload) = vnet::decode(header, frame) else { return };
     assert_eq!(vnet::decode(&vnet::encode(&offload), frame), Ok(offload), "what passed once passes again");

@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 
 use super::init::{self, Spec};
-use super::netns;
 use super::process::{self, LAB_VARIABLE, NODE_VARIABLE};
+use super::{error::ending, netns};
 
 /// A line longer than this many bytes is logged in pieces.
 const LINE_MAX: usize = 8192;
@@ -21,24 +21,16 @@ const READ_MAX: usize = 16 * 1024;
 /// Rounds of reading before [`Crew::pump`] lets its caller do something else.
 const ROUNDS_MAX: usize = 16;
 
-/// Gets a node's name and a line that a program in it has written, without its end.
-pub type Log<'a> = &'a mut dyn FnMut(&str, &str);
+/// Gets what the nodes' programs write, a line at a time: `boxA| …`.
+pub type Log<'a> = &'a mut dyn FnMut(&str);
 
-/// What happened since the last look.
-#[derive(Debug, Default)]
-pub struct Pumped {
-    /// Nodes whose command has ended, and how.
-    pub ended: Vec<(String, ExitStatus)>,
-    /// There is more output: call again soon, no new event will say so.
-    pub more: bool,
-}
+/// How often somebody who waits for a setup command looks whether it should still be waited for.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 #[derive(Debug)]
 pub(super) struct Crew {
     epoll: OwnedFd,
     members: Vec<Member>,
-    /// Commands that have ended since the last [`Crew::pump`].
-    ended: Vec<(String, ExitStatus)>,
     next: u64,
 }
 
@@ -61,12 +53,7 @@ struct Member {
 
 impl Crew {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            members: Vec::new(),
-            ended: Vec::new(),
-            next: 0,
-        })
+        Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, members: Vec::new(), next: 0 })
     }
 
     /// Starts a program in a node. The calling thread's end kills it.
@@ -116,35 +103,53 @@ impl Crew {
         Ok(id)
     }
 
-    /// Reads what the programs have written and notices which have ended. Never blocks.
-    pub(super) fn pump(&mut self, log: Log<'_>) -> io::Result<Pumped> {
-        let more = self.turn(log)?;
-        Ok(Pumped { ended: std::mem::take(&mut self.ended), more })
+    /// Logs what the programs have written, and which commands have ended. Never blocks. True if there may be more, of
+    /// which no event will tell.
+    pub(super) fn pump(&mut self, log: Log<'_>) -> io::Result<bool> {
+        for _ in 0..ROUNDS_MAX {
+            let mut events = Vec::with_capacity(64);
+            let now = Timespec::default();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&now)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(e.into()),
+            }
+            for event in events {
+                let number = event.data.u64();
+                let Some(member) = self.members.iter_mut().find(|m| m.id == number & !1) else { continue };
+                if number == member.id {
+                    member.reap(&self.epoll, log)?;
+                } else {
+                    member.listen(&self.epoll, log);
+                }
+            }
+            self.members.retain(|m| m.keep || m.status.is_none() || m.output.is_some());
+        }
+        Ok(true)
     }
 
-    /// Waits for a setup command to end, logging all the while; `None` if `cancel` became readable first.
+    /// Waits for a setup command to end, logging all the while; `None` if `cancelled` says so first.
     pub(super) fn wait(
         &mut self,
         id: u64,
-        cancel: Option<BorrowedFd<'_>>,
+        cancelled: &dyn Fn() -> bool,
         log: Log<'_>,
     ) -> io::Result<Option<ExitStatus>> {
         loop {
-            let more = self.turn(log)?;
+            let more = self.pump(log)?;
             let member = self.members.iter_mut().find(|m| m.id == id).ok_or(io::ErrorKind::NotFound)?;
             if let Some(status) = member.status {
                 member.keep = false;
                 return Ok(Some(status));
             }
-            let mut waits = vec![PollFd::new(&self.epoll, PollFlags::IN)];
-            waits.extend(cancel.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
-            let limit = more.then(Timespec::default);
-            match rustix::event::poll(&mut waits, limit.as_ref()) {
+            if cancelled() {
+                return Ok(None);
+            }
+            let limit = if more { Timespec::default() } else { PATIENCE };
+            match rustix::event::poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&limit)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
-            }
-            if waits.get(1).is_some_and(|fd| !fd.revents().is_empty()) {
-                return Ok(None);
             }
         }
     }
@@ -167,48 +172,22 @@ impl Crew {
             // all in its namespace are dead; one that fled from there is still ours to end
             let _ = member.child.kill();
             let _ = member.child.wait();
-            member.listen(&self.epoll, log);
+            member.drain(&self.epoll, log);
         }
         self.members.retain(|m| m.node != node);
-    }
-
-    /// One round through everything that has something to say; true if there may be more.
-    fn turn(&mut self, log: Log<'_>) -> io::Result<bool> {
-        for _ in 0..ROUNDS_MAX {
-            let mut events = Vec::with_capacity(64);
-            let now = Timespec::default();
-            let found = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&now));
-            match found {
-                Ok(0) => return Ok(false),
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(e) => return Err(e.into()),
-            }
-            for event in events {
-                let number = event.data.u64();
-                let Some(member) = self.members.iter_mut().find(|m| m.id == number & !1) else { continue };
-                if number != member.id {
-                    member.listen(&self.epoll, log);
-                } else if let Some(status) = member.reap(&self.epoll)?
-                    && member.supervised
-                {
-                    self.ended.push((member.node.clone(), status));
-                }
-            }
-            self.members.retain(|m| m.keep || m.status.is_none() || m.output.is_some());
-        }
-        Ok(true)
     }
 }
 
 impl Member {
-    /// Reads some of its output, and logs the lines that are whole.
-    fn listen(&mut self, epoll: &OwnedFd, log: &mut dyn FnMut(&str, &str)) {
-        let Some(output) = &mut self.output else { return };
+    /// Reads some of its output, and logs the lines that are whole. False if there was nothing to read.
+    fn listen(&mut self, epoll: &OwnedFd, log: Log<'_>) -> bool {
+        let Some(output) = &mut self.output else { return false };
         let mut bytes = [0; READ_MAX];
         let length = match output.read(&mut bytes) {
             Ok(length) => length,
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return false;
+            }
             Err(_) => 0,
         };
         for &byte in &bytes[..length] {
@@ -216,28 +195,49 @@ impl Member {
                 self.line.push(byte);
             }
             if byte == b'\n' || self.line.len() == LINE_MAX {
-                log(&self.node, &String::from_utf8_lossy(&self.line));
-                self.line.clear();
+                self.say(log);
             }
         }
         if length == 0 {
             if !self.line.is_empty() {
-                log(&self.node, &String::from_utf8_lossy(&self.line));
+                self.say(log);
             }
-            // dropping it would do, were it not that a child between fork and exec may hold a copy
-            let _ = epoll::delete(epoll, &*output);
-            self.output = None;
+            // closing would do, were it not that a child between fork and exec may hold a copy
+            if let Some(output) = self.output.take() {
+                let _ = epoll::delete(epoll, output);
+            }
+        }
+        true
+    }
+
+    /// Reads what there is of its output; not all, if somebody writes it faster than that.
+    fn drain(&mut self, epoll: &OwnedFd, log: Log<'_>) {
+        for _ in 0..ROUNDS_MAX {
+            if !self.listen(epoll, log) {
+                return;
+            }
         }
     }
 
-    fn reap(&mut self, epoll: &OwnedFd) -> io::Result<Option<ExitStatus>> {
-        let status = self.child.try_wait()?;
-        if status.is_some() && self.status.is_none() {
-            self.status = status;
+    fn say(&mut self, log: Log<'_>) {
+        log(&format!("{}| {}", self.node, String::from_utf8_lossy(&self.line)));
+        self.line.clear();
+    }
+
+    /// Notices that it has ended.
+    fn reap(&mut self, epoll: &OwnedFd, log: Log<'_>) -> io::Result<()> {
+        if self.status.is_none()
+            && let Some(status) = self.child.try_wait()?
+        {
+            self.status = Some(status);
             let _ = epoll::delete(epoll, &self.pidfd);
-            return Ok(status);
+            // what it said comes before that it ended
+            self.drain(epoll, log);
+            if self.supervised {
+                log(&format!("{}: its command {}: {}", self.node, ending(status), self.argv.join(" ")));
+            }
         }
-        Ok(None)
+        Ok(())
     }
 }
 

@@ -54,11 +54,11 @@ impl ExecError {
     }
 
     pub(super) fn program(program: &OsStr, source: io::Error) -> Self {
+        // execvp(3) says so as well when it could not look into some directory of PATH and found it in no other
+        let hidden = source.kind() == io::ErrorKind::PermissionDenied && !is_on_path(program);
+        let not_found = source.kind() == io::ErrorKind::NotFound || hidden;
         let program = program.to_string_lossy().into_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => Self::NotFound { program },
-            _ => Self::NotExecutable { program, source },
-        }
+        if not_found { Self::NotFound { program } } else { Self::NotExecutable { program, source } }
     }
 
     /// What a shell would exit with: 127 for a program that is not there, 126 for one that does not run, and for
@@ -66,6 +66,15 @@ impl ExecError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(if matches!(self, Self::NotFound { .. }) { 127 } else { 126 })
     }
+}
+
+/// Whether there is such a file where execvp(3) looks for it.
+fn is_on_path(program: &OsStr) -> bool {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).exists())
 }
 
 /// Turns the calling process, which must have no other thread, into `command` (not empty) in the node `node` whose

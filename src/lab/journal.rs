@@ -11,12 +11,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
+use super::LabError;
 use super::step::Step;
-use super::{LabError, runtime};
+
+/// How long to wait before trying again to take the lock of a dead process.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +65,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Starts a new journal, over whatever the file said.
     pub(super) fn start(runtime: &Path, lab: &str, lock: Lock) -> Result<Self, LabError> {
-        let path = runtime::journal(runtime, lab);
+        let path = journal_path(runtime, lab);
         let journal = OpenOptions::new()
             .append(true)
             .create(true)
@@ -106,12 +111,30 @@ impl Journal {
 
 /// What the lab's last instance left to be undone; `None` if it left no journal.
 pub(super) fn read(runtime: &Path, lab: &str) -> Result<Option<Record>, LabError> {
-    let path = runtime::journal(runtime, lab);
+    let path = journal_path(runtime, lab);
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(replay(&bytes, &boot()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(LabError::io(format!("read {}", path.display()), e)),
     }
+}
+
+/// The labs that have a journal here, running or dead, by name.
+pub(super) fn labs(runtime: &Path) -> Result<Vec<String>, LabError> {
+    let entries = match fs::read_dir(runtime) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|e| LabError::io(format!("read {}", runtime.display()), e))?,
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|file| file.strip_suffix(".journal").map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+pub(super) fn journal_path(runtime: &Path, lab: &str) -> PathBuf {
+    runtime.join(format!("{lab}.journal"))
 }
 
 fn replay(bytes: &[u8], boot: &str) -> Record {
@@ -144,8 +167,9 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes it, or says who has it.
     pub(super) fn take(runtime: &Path, lab: &str) -> Result<Self, LabError> {
-        let path = runtime::lock(runtime, lab);
+        let path = runtime.join(format!("{lab}.lock"));
         let failed = |e: io::Error| LabError::io(format!("lock {}", path.display()), e);
+        let mut patience = 100;
         loop {
             let mut options = OpenOptions::new();
             let open = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -153,8 +177,13 @@ impl Lock {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let pid = io::read_to_string(file).unwrap_or_default();
-                    return Err(LabError::Running { lab: lab.to_owned(), pid: pid.trim().parse().ok() });
+                    let pid = io::read_to_string(file).unwrap_or_default().trim().parse().ok();
+                    if patience > 0 && pid.is_some_and(is_dead) {
+                        patience -= 1;
+                        thread::sleep(PAUSE);
+                        continue;
+                    }
+                    return Err(LabError::Running { lab: lab.to_owned(), pid });
                 }
                 Err(e) => return Err(failed(e.into())),
             }
@@ -173,6 +202,11 @@ impl Lock {
         drop(self.file);
         Ok(())
     }
+}
+
+/// A killed holder's child may have its copy of the lock for a moment, between fork and exec.
+fn is_dead(pid: u32) -> bool {
+    !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn boot() -> String {

@@ -1,7 +1,7 @@
 //! The lab around the switch: namespaces, interfaces, cables and the programs that run in nodes.
 //!
 //! What a plan needs of the system is a list of steps ([`step`], pure data). A running [`Lab`] has done a list of
-//! them; putting a plan to work means doing what leads from the one list to the other ([`difference`]), and nothing
+//! them; putting a plan to work means doing what leads from the one list to the other ([`difference()`]), and nothing
 //! else, so that a reload touches only what changed. Each step can be taken back. Each is written to a journal before
 //! it is done, so that whatever happens to this process, the next one can clean up (`reconcile`).
 //!
@@ -23,25 +23,29 @@ pub mod probe;
 mod process;
 mod reconcile;
 mod runner;
-pub mod runtime;
 pub mod sandbox;
 pub mod step;
 
-pub use crew::{Log, Pumped};
+pub use crew::Log;
 pub use error::{LabError, ending};
 pub use process::{LAB_VARIABLE, NODE_VARIABLE};
 pub use reconcile::{Leftover, clean};
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 use self::crew::Crew;
 use self::difference::{Difference, difference, essential};
 use self::journal::{Journal, Lock};
 use self::runner::Runner;
 use self::step::{Step, steps};
+use crate::control::place;
 use crate::control::plan::{Netns, Node, Plan};
 use crate::control::view::NodeView;
 use crate::frame::PortId;
@@ -60,17 +64,8 @@ pub fn tag(lab: &str) -> String {
 pub struct Opened {
     /// Opened, by their names in the plan.
     pub ports: Vec<(String, Port)>,
-    /// No longer there; to be dropped before those in `ports` are put in, which may have the same names.
+    /// No longer there: what [`Lab::closing`] said. Those in `ports` may have the same names.
     pub closed: Vec<String>,
-}
-
-/// A plan that could not be put to work. What was there before is there again, as far as that was possible.
-#[derive(Debug)]
-pub struct Failure {
-    /// Why.
-    pub error: LabError,
-    /// The ports that had to be closed, and those of them that could be opened again.
-    pub left: Opened,
 }
 
 /// A lab, from its lock to its last program.
@@ -78,7 +73,6 @@ pub struct Failure {
 pub struct Lab {
     name: String,
     binary: PathBuf,
-    runtime: PathBuf,
     /// `None` once the lab is down.
     journal: Option<Journal>,
     runner: Runner,
@@ -91,19 +85,30 @@ pub struct Lab {
     fresh: HashSet<String>,
     /// For [`Lab::nodes`].
     nodes: Vec<(Node, Vec<String>)>,
+    /// What programs wrote while they were being ended, to be logged at the next occasion.
+    last_words: Vec<String>,
+    /// Something could not be undone: the journal has to stay.
+    stuck: bool,
+    /// Where to say that there is more to read.
+    poll: Option<(Registry, Token)>,
 }
 
 impl Lab {
-    /// Takes the lab's name, and removes what an instance that was killed has left of it. `binary` is the vswitchd
-    /// program, `/proc/self/exe` but in tests; `runtime` see [`runtime::directory`].
-    pub fn new(name: &str, runtime: &Path, binary: &Path) -> Result<Self, LabError> {
+    /// Takes the lab's name, and removes what an instance that was killed has left of it. `runtime` is
+    /// [`place::runtime_dir`].
+    pub fn new(name: &str, runtime: &Path) -> Result<Self, LabError> {
+        Self::with_binary(name, runtime, Path::new("/proc/self/exe"))
+    }
+
+    /// As [`Lab::new`], for a process that is not vswitchd: `binary` is the program that knows `__init`.
+    pub fn with_binary(name: &str, runtime: &Path, binary: &Path) -> Result<Self, LabError> {
+        place::prepare(runtime).map_err(|e| LabError::io(format!("make {}", runtime.display()), e))?;
         let lock = Lock::take(runtime, name)?;
         reconcile::reconcile(runtime, name)?;
         let journal = Journal::start(runtime, name, lock)?;
         Ok(Self {
             name: name.to_owned(),
             binary: binary.to_owned(),
-            runtime: runtime.to_owned(),
             journal: Some(journal),
             runner: Runner::new(tag(name)),
             crew: Crew::new().map_err(|e| LabError::io("watch programs", e))?,
@@ -111,61 +116,56 @@ impl Lab {
             namespaces: HashMap::new(),
             fresh: HashSet::new(),
             nodes: Vec::new(),
+            last_words: Vec::new(),
+            stuck: false,
+            poll: None,
         })
     }
 
-    /// Where the lab's control socket belongs.
-    pub fn socket(&self) -> PathBuf {
-        runtime::socket(&self.runtime, &self.name)
+    /// Lets a poll wake up when the nodes' programs have something to say: then call [`Lab::ready`].
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let registry = registry.try_clone()?;
+        registry.register(&mut SourceFd(&self.crew.as_fd().as_raw_fd()), token, Interest::READABLE)?;
+        self.poll = Some((registry, token));
+        Ok(())
     }
 
-    /// The ports that [`Lab::apply`] would close or replace: to be dropped before, since an interface can be open only
-    /// once.
+    /// The ports that [`Lab::apply`] will close, by name: those whose interface goes or has to be made anew. Whoever
+    /// has them drops them first.
     pub fn closing(&self, plan: &Plan) -> Vec<String> {
         port_names(&difference(&self.done, &steps(plan)).undo)
     }
 
     /// Makes the system what the plan says, and opens the ports under the ids that `ids` knows for their names.
-    /// When it returns, every interface is up and has carrier. If a step fails, those before it are undone, and those
-    /// undone for them are done again.
-    pub fn apply(
-        &mut self,
-        plan: &Plan,
-        ids: &dyn Fn(&str) -> PortId,
-        log: Log<'_>,
-    ) -> Result<Opened, Box<Failure>> {
-        let old = self.done.clone();
+    /// When it returns, every interface is up and has carrier. If a step fails, those that this call has done are
+    /// undone; those that it has undone, the old plan does again if it is applied again.
+    pub fn apply(&mut self, plan: &Plan, ids: &dyn Fn(&str) -> PortId) -> Result<Opened, LabError> {
         let new = steps(plan);
-        let Difference { undo, redo } = difference(&old, &new);
-        let mut opened = Opened { closed: port_names(&undo), ports: Vec::new() };
-        let result = self.take_back(&undo, log).and_then(|()| self.perform(&redo, ids, &mut opened.ports));
-        let Err(error) = result else {
-            self.done = new;
-            self.nodes = plan.nodes.iter().map(|node| (node.clone(), interfaces(plan, node))).collect();
-            return Ok(opened);
-        };
-        // back: from wherever this has got to the list we came from
-        opened.ports.clear();
-        let Difference { undo, redo } = difference(&self.done, &old);
-        if self.take_back(&undo, log).is_ok() && self.perform(&redo, ids, &mut opened.ports).is_ok() {
-            self.done = old;
+        let Difference { undo, redo } = difference(&self.done, &new);
+        self.take_back(&undo)?;
+        let kept = self.done.len();
+        let mut ports = Vec::new();
+        if let Err(error) = self.perform(&redo, ids, &mut ports) {
+            drop(ports);
+            let undo: Vec<Step> = self.done[kept..].iter().rev().cloned().collect();
+            // the first error is the one to tell; what could not be undone stays in the journal
+            let _ = self.take_back(&undo);
+            return Err(error);
         }
-        Err(Box::new(Failure { error, left: opened }))
+        self.done = new;
+        self.nodes = plan.nodes.iter().map(|node| (node.clone(), interfaces(plan, node))).collect();
+        Ok(Opened { closed: port_names(&undo), ports })
     }
 
-    /// Runs the setup of the nodes that are new, and starts the commands that are not running or have changed. The
-    /// calling thread must live as long as the lab: the programs die with it. Stops with an error as soon as `cancel`
-    /// becomes readable.
-    pub fn start(
-        &mut self,
-        plan: &Plan,
-        cancel: Option<BorrowedFd<'_>>,
-        log: Log<'_>,
-    ) -> Result<(), LabError> {
+    /// Runs the setup of the nodes that are new, one command after the other, and starts the commands that are not
+    /// running or have changed. The calling thread must live as long as the lab: the programs die with it. Gives up
+    /// with an error soon after `cancelled` has become true.
+    pub fn start(&mut self, plan: &Plan, cancelled: &dyn Fn() -> bool, log: Log<'_>) -> Result<(), LabError> {
+        self.last_words.drain(..).for_each(|line| log(&line));
         for node in &plan.nodes {
             if self.fresh.contains(&node.name) {
                 for command in &node.setup {
-                    self.run_setup(&node.name, command, cancel, log)?;
+                    self.run_setup(&node.name, command, cancelled, log)?;
                 }
                 self.fresh.remove(&node.name);
             }
@@ -187,13 +187,21 @@ impl Lab {
 
     /// Ends every process in a node; the node itself stays.
     pub fn stop_node(&mut self, node: &str, log: Log<'_>) {
-        self.end_processes(&HashSet::from([node]), log);
+        self.end_processes(&HashSet::from([node]));
+        self.last_words.drain(..).for_each(|line| log(&line));
     }
 
-    /// Passes on what the nodes' programs have written, and says which have ended. Never blocks. To be called once
-    /// after [`Lab::start`] and then whenever the descriptor that [`Lab::as_fd`] lends is readable.
-    pub fn pump(&mut self, log: Log<'_>) -> Result<Pumped, LabError> {
-        self.crew.pump(log).map_err(|e| LabError::io("listen to the nodes' programs", e))
+    /// Logs what the nodes' programs have written, and which of the commands have ended. Never blocks. To be called
+    /// when the token given to [`Lab::register`] has an event.
+    pub fn ready(&mut self, log: Log<'_>) -> Result<(), LabError> {
+        let failed = |e| LabError::io("listen to the nodes' programs", e);
+        let more = self.crew.pump(log).map_err(failed)?;
+        if more && let Some((registry, token)) = &self.poll {
+            // makes an event of what is there already
+            let fd = self.crew.as_fd().as_raw_fd();
+            registry.reregister(&mut SourceFd(&fd), *token, Interest::READABLE).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// The nodes, for `show nodes`.
@@ -218,40 +226,38 @@ impl Lab {
     /// Ends the programs, undoes everything, and gives the name back. The ports should have been dropped before.
     /// Goes on after a failure, and reports the first; the journal then stays, for the next start to try again.
     pub fn down(mut self, log: Log<'_>) -> Result<(), LabError> {
-        self.dismantle(log)
-    }
-
-    fn dismantle(&mut self, log: Log<'_>) -> Result<(), LabError> {
-        if self.journal.is_none() {
-            return Ok(());
-        }
-        let undo: Vec<Step> = self.done.iter().rev().cloned().collect();
-        let result = self.take_back(&undo, log);
-        if let (Ok(()), Some(journal)) = (&result, self.journal.take()) {
-            journal.finish().map_err(|e| LabError::io("remove the journal", e))?;
-        }
+        let result = self.dismantle();
+        self.last_words.drain(..).for_each(|line| log(&line));
         result
     }
 
-    /// Undoes steps, in this order. Goes on after a failure, and reports the first.
-    fn take_back(&mut self, undo: &[Step], log: Log<'_>) -> Result<(), LabError> {
+    fn dismantle(&mut self) -> Result<(), LabError> {
+        let undo: Vec<Step> = self.done.iter().rev().cloned().collect();
+        let result = self.take_back(&undo);
+        match self.journal.take() {
+            Some(journal) if !self.stuck => {
+                result.and(journal.finish().map_err(|e| LabError::io("remove the journal", e)))
+            }
+            _ => result,
+        }
+    }
+
+    /// Undoes steps, in this order. Goes on after a failure, and reports the first; the journal remembers it.
+    fn take_back(&mut self, undo: &[Step]) -> Result<(), LabError> {
         let nodes = undo.iter().filter_map(|step| match step {
             Step::MakeNamespace { node, .. } => Some(node.as_str()),
             _ => None,
         });
-        self.end_processes(&nodes.collect(), log);
+        self.end_processes(&nodes.collect());
         let mut result = Ok(());
         for step in essential(undo) {
             result = result.and(self.runner.undo(step));
         }
-        if result.is_ok() {
-            let gone: HashSet<&Step> = undo.iter().collect();
-            self.done.retain(|step| !gone.contains(step));
-            for step in undo {
-                if let Some(journal) = &mut self.journal {
-                    journal.undone(step)?;
-                }
-            }
+        self.stuck |= result.is_err();
+        let gone: HashSet<&Step> = undo.iter().collect();
+        self.done.retain(|step| !gone.contains(step));
+        if let (Ok(()), Some(journal)) = (&result, &mut self.journal) {
+            undo.iter().try_for_each(|step| journal.undone(step))?;
         }
         result
     }
@@ -285,13 +291,13 @@ impl Lab {
         &mut self,
         node: &str,
         command: &str,
-        cancel: Option<BorrowedFd<'_>>,
+        cancelled: &dyn Fn() -> bool,
         log: Log<'_>,
     ) -> Result<(), LabError> {
         let failed = |e| LabError::io(format!("run the setup of `{node}`"), e);
         let argv = ["/bin/sh", "-c", command].map(str::to_owned);
         let id = self.crew.spawn(&self.binary, &self.name, node, &argv, false).map_err(failed)?;
-        match self.crew.wait(id, cancel, log).map_err(failed)? {
+        match self.crew.wait(id, cancelled, log).map_err(failed)? {
             None => Err(LabError::Interrupted { node: node.to_owned() }),
             Some(status) if status.success() => Ok(()),
             Some(status) => {
@@ -300,26 +306,21 @@ impl Lab {
         }
     }
 
-    fn end_processes(&mut self, nodes: &HashSet<&str>, log: Log<'_>) {
+    fn end_processes(&mut self, nodes: &HashSet<&str>) {
         let namespaces = nodes.iter().filter_map(|n| self.namespaces.get(*n)).copied().collect();
         process::end(&self.name, &tag(&self.name), &namespaces, GRACE);
         for node in nodes {
-            self.crew.forget(node, log);
+            self.crew.forget(node, &mut |line| self.last_words.push(line.to_owned()));
         }
-    }
-}
-
-impl AsFd for Lab {
-    /// Readable when there is something to [`Lab::pump`].
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.crew.as_fd()
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // who wants to know calls `down`
-        let _ = self.dismantle(&mut |_, _| ());
+        if self.journal.is_some() {
+            // who wants to know calls `down`
+            let _ = self.dismantle();
+        }
     }
 }
 

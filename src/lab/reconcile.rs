@@ -7,14 +7,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::difference::essential;
 use super::journal::{self, Lock, Record};
 use super::runner::Runner;
 use super::step::Step;
-use super::{LabError, process, runtime, tag};
+use super::{LabError, process, tag};
 
 /// What a dead instance left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Leftover {
 /// Removes what dead instances left, or with `dry_run` only says what. Running labs are not touched.
 pub fn clean(runtime: &Path, dry_run: bool) -> Result<Vec<Leftover>, LabError> {
     let mut found = Vec::new();
-    for lab in runtime::labs(runtime)? {
+    for lab in journal::labs(runtime)? {
         let lock = match Lock::take(runtime, &lab) {
             Err(LabError::Running { .. }) => continue,
             other => other?,
@@ -51,7 +51,7 @@ pub fn clean(runtime: &Path, dry_run: bool) -> Result<Vec<Leftover>, LabError> {
 pub(super) fn reconcile(runtime: &Path, lab: &str) -> Result<(), LabError> {
     match journal::read(runtime, lab)? {
         Some(record) => undo(runtime, lab, &record),
-        None => remove_file(&runtime::socket(runtime, lab)),
+        None => remove_file(&socket_path(runtime, lab)),
     }
 }
 
@@ -64,8 +64,13 @@ fn undo(runtime: &Path, lab: &str, record: &Record) -> Result<(), LabError> {
     for step in essential(&backwards) {
         runner.undo(step)?;
     }
-    remove_file(&runtime::socket(runtime, lab))?;
-    remove_file(&runtime::journal(runtime, lab))
+    remove_file(&socket_path(runtime, lab))?;
+    remove_file(&journal::journal_path(runtime, lab))
+}
+
+/// Where the control socket is, unless the user chose another place; then it is the user's to remove.
+fn socket_path(runtime: &Path, lab: &str) -> PathBuf {
+    runtime.join(format!("{lab}.sock"))
 }
 
 fn remove_file(path: &Path) -> Result<(), LabError> {

@@ -9,6 +9,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -17,6 +18,7 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use super::netlink::{LinkChange, Netlink};
 use super::{exec, netns};
+use crate::control::place;
 use crate::port::sys;
 
 /// Whether the caller may do by itself what a lab needs: make namespaces and interfaces.
@@ -35,7 +37,7 @@ pub fn enter() -> io::Result<()> {
         .map_err(|e| told("make mount and network namespaces", e))?;
     let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", flags).map_err(|e| told("make the mounts private", e.into()))?;
-    hide_namespaces().map_err(|e| told("make a /run/netns of its own", e))?;
+    cover(Path::new(netns::DIRECTORY)).map_err(|e| told("make a /run/netns of its own", e))?;
     exec::mount_sys();
     Netlink::open()
         .and_then(|mut netlink| {
@@ -45,15 +47,6 @@ pub fn enter() -> io::Result<()> {
         .map_err(|e| told("bring up the loopback interface", e.into()))?;
     netns::skip_duplicate_detection("default");
     open_tun()
-}
-
-/// Puts an empty directory over the runtime directory, seen only in here: a lab that is only tried must not meet one of
-/// its name that is running. To be called after [`enter`].
-pub fn hide_runtime() -> io::Result<()> {
-    let runtime = super::runtime::directory().map_err(io::Error::other)?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount("tmpfs", &runtime, "tmpfs", flags, Some(c"mode=0700"))
-        .map_err(|e| io::Error::new(e.kind(), format!("cannot hide {}: {e}", runtime.display())))
 }
 
 fn become_root() -> io::Result<()> {
@@ -91,27 +84,48 @@ fn why_no_user_namespace(error: &io::Error) -> String {
     )
 }
 
-/// Puts an empty directory over /run/netns. Where there is none to put it over, everything in /run is put into a new
-/// /run that has one.
-fn hide_namespaces() -> io::Result<()> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let tmpfs = |path: &str| rustix::mount::mount("vswitchd", path, "tmpfs", flags, Some(c"mode=755"));
-    if Path::new(netns::DIRECTORY).is_dir() {
-        return Ok(tmpfs(netns::DIRECTORY)?);
-    }
-    let old = rustix::fs::open("/run", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let old = format!("/proc/self/fd/{}", old.as_raw_fd());
-    let entries: Vec<_> = fs::read_dir("/run")?.flatten().collect();
-    tmpfs("/run")?;
-    for entry in entries {
-        // best effort but for what we need, whose absence will be noticed by who needs it
-        let _ = bring_back(Path::new(&old), &entry);
-    }
-    fs::create_dir(netns::DIRECTORY)
+/// Puts an empty directory over the runtime directory as well, so that the lab of the same name may be running
+/// outside. In a sandbox only.
+pub fn hide_runtime() -> io::Result<()> {
+    let runtime = place::runtime_dir();
+    cover(&runtime).map_err(|e| io::Error::new(e.kind(), format!("cannot hide {}: {e}", runtime.display())))
 }
 
-fn bring_back(old: &Path, entry: &fs::DirEntry) -> io::Result<()> {
-    let (source, target) = (old.join(entry.file_name()), Path::new("/run").join(entry.file_name()));
+/// Puts an empty directory over this one. Where there is none, its parent is replaced by one that has the same
+/// entries and this one, so that nothing appears outside.
+fn cover(directory: &Path) -> io::Result<()> {
+    if !directory.is_dir() {
+        let parent = directory.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        if parent == Path::new("/tmp") {
+            // what nodes write to /tmp is to be seen outside, so this one has to be the real one
+            return fs::DirBuilder::new().mode(0o700).create(directory);
+        }
+        replace(parent)?;
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    }
+    Ok(empty(directory)?)
+}
+
+fn empty(directory: &Path) -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount("vswitchd", directory, "tmpfs", flags, Some(c"mode=755"))
+}
+
+fn replace(directory: &Path) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let old = rustix::fs::open(directory, flags, Mode::empty())?;
+    let entries: Vec<_> = fs::read_dir(directory)?.flatten().collect();
+    empty(directory)?;
+    let old_path = format!("/proc/self/fd/{}", old.as_raw_fd());
+    for entry in entries {
+        // one that cannot be brought back will be missed by whoever needs it, with its name in the message
+        let _ = bring_back(Path::new(&old_path), directory, &entry);
+    }
+    Ok(())
+}
+
+fn bring_back(old: &Path, new: &Path, entry: &fs::DirEntry) -> io::Result<()> {
+    let (source, target) = (old.join(entry.file_name()), new.join(entry.file_name()));
     let kind = entry.file_type()?;
     if kind.is_symlink() {
         return std::os::unix::fs::symlink(fs::read_link(source)?, target);

@@ -158,13 +158,12 @@ pub fn unshare(flags: rustix::thread::UnshareFlags) -> io::Result<()> {
 /// as the descriptor, or anything inside.
 pub fn new_network_namespace() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};
-    let fresh = std::thread::spawn(|| {
+    let fresh = std::thread::spawn(|| -> io::Result<OwnedFd> {
         unshare(rustix::thread::UnshareFlags::NEWNET)?;
-        let own =
-            rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        io::Result::Ok(own)
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open("/proc/thread-self/ns/net", flags, Mode::empty())?)
     });
-    Ok(fresh.join().map_err(|_| io::Error::other("the thread that made a network namespace panicked"))??)
+    fresh.join().map_err(|_| io::Error::other("the thread that made a network namespace panicked"))?
 }
 
 // ---- the control socket ---------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! Networks, ports, links and static entries, and the names of things.
 
-use super::{assert_found, assert_found_on_lan, found, plan};
+use super::{LAN, assert_found, assert_found_on_lan, found, plan};
 
 #[test]
 fn names() {

@@ -4,7 +4,8 @@
 //! fabric (it cannot fail for a plan that passed), then new nodes start. If the lab refuses, the old plan is put to
 //! work again, so that a reload that fails costs at most the flows of the ports it wanted to change.
 
-use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{DaemonError, Instance, load};
 use crate::control::diff::diff;
@@ -58,27 +59,38 @@ impl Instance {
         let mut registry = self.registry.clone();
         let changes = registry.translate(&diff(&self.plan, &plan))?;
         self.close_ports(&plan)?;
-        let log = &mut self.log;
-        let mut log = |node: &str, line: &str| log(&format!("{node}| {line}"));
-        // the engine gives a port the id of its place; one of the old plan that has to be opened again has none here
-        let id = |name: &str| registry.port(name).unwrap_or(PortId(0));
-        match self.lab.apply(&plan, &id, &mut log) {
+        // the engine gives a port the id of its place, so the one it is opened with does not matter yet
+        match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
             Ok(opened) => {
                 self.change_fabric(changes, opened.ports, &registry)?;
                 self.registry = registry;
                 self.plan = plan;
             }
-            Err(failure) => {
-                let registry = self.registry.clone();
-                if let Err(error) = self.change_fabric(Vec::new(), failure.left.ports, &registry) {
-                    (self.log)(&format!("the old plan could not be restored: {error}"));
-                }
-                return Err(failure.error.into());
+            Err(error) => {
+                self.restore();
+                return Err(error.into());
             }
         }
-        let log = &mut self.log;
-        let mut log = |node: &str, line: &str| log(&format!("{node}| {line}"));
-        Ok(self.lab.start(&self.plan, Some(self.cancel.as_fd()), &mut log)?)
+        let cancelled = Arc::clone(&self.cancelled);
+        Ok(self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?)
+    }
+
+    /// The lab did not take the new plan, and some ports are closed already: puts the old plan to work again. What
+    /// cannot be restored is said.
+    fn restore(&mut self) {
+        let registry = self.registry.clone();
+        let plan = self.plan.clone();
+        let restored = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
+            Ok(opened) => self.change_fabric(Vec::new(), opened.ports, &registry),
+            Err(error) => Err(error.into()),
+        };
+        let cancelled = Arc::clone(&self.cancelled);
+        let restored = restored.and_then(|()| {
+            Ok(self.lab.start(&plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?)
+        });
+        if let Err(error) = restored {
+            (self.log)(&format!("the old plan could not be restored: {error}"));
+        }
     }
 
     /// Closes the ports whose interface goes or changes, so that it can go.

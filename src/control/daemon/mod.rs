@@ -14,13 +14,11 @@ mod views;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
@@ -34,7 +32,7 @@ use crate::control::registry::Registry;
 use crate::control::server::Server;
 use crate::control::view::View;
 use crate::engine::{Engine, Event, Stopped};
-use crate::lab::{Lab, LabError, ending, runtime};
+use crate::lab::{Lab, LabError};
 
 pub use apply::ApplyError;
 
@@ -133,8 +131,8 @@ struct Instance {
     // before the lab: the ports close before what they are plugged into goes
     engine: Engine,
     lab: Lab,
-    /// Readable once somebody wants an end.
-    cancel: UnixStream,
+    /// Set by the first signal that wants an end, even while the poll is not looked at.
+    cancelled: Arc<AtomicBool>,
     log: Log,
     stopping: bool,
 }
@@ -149,14 +147,14 @@ impl Daemon {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), ENGINE)?);
-        let cancel = interrupts()?;
-        let lab = Lab::new(&plan.name, &runtime::directory()?, Path::new("/proc/self/exe"))?;
+        let cancelled = interrupts()?;
+        let mut lab = Lab::new(&plan.name, &place::runtime_dir())?;
         // what a dead instance left is gone now: what is still in the way is somebody else's
         let conflicts: Diagnostics = conflicts(&plan, &options.text, &Inventory::read(&plan.name)).into();
         if conflicts.has_errors() {
             return Err(DaemonError::Invalid { text: options.text, diagnostics: conflicts });
         }
-        poll.registry().register(&mut SourceFd(&lab.as_fd().as_raw_fd()), LAB, Interest::READABLE)?;
+        lab.register(poll.registry(), LAB)?;
         let socket = options.control.unwrap_or_else(|| place::socket_path(&plan.name));
         let mut server = Server::bind(&socket)?;
         server.register(poll.registry(), SERVER)?;
@@ -170,12 +168,11 @@ impl Daemon {
             registry: Registry::default(),
             engine,
             lab,
-            cancel,
+            cancelled,
             log: options.log,
             stopping: false,
         };
         instance.apply(plan)?;
-        instance.pump()?;
         Ok(Self { instance, server, signals, poll })
     }
 
@@ -229,7 +226,7 @@ impl Daemon {
                 ENGINE => instance.engine_events(),
                 SIGNALS => signals.pending().for_each(|signal| instance.signal(signal)),
                 token if server.owns(token) => server.ready(token, &mut |request| instance.answer(request)),
-                _ => instance.pump()?,
+                _ => instance.lab.ready(&mut instance.log).map_err(io::Error::other)?,
             }
         }
         Ok(())
@@ -242,7 +239,7 @@ impl Daemon {
     pub fn stop(self) -> Result<(), LabError> {
         let Self { instance: Instance { engine, lab, mut log, .. }, server, .. } = self;
         drop(engine);
-        let result = lab.down(&mut |node, line| log(&format!("{node}| {line}")));
+        let result = lab.down(&mut log);
         drop(server);
         result
     }
@@ -260,21 +257,6 @@ impl Instance {
         }
     }
 
-    /// Passes on what the nodes' programs have written, and says which have ended.
-    fn pump(&mut self) -> io::Result<()> {
-        loop {
-            let log = &mut self.log;
-            let pumped = self.lab.pump(&mut |node, line| log(&format!("{node}| {line}")));
-            let pumped = pumped.map_err(io::Error::other)?;
-            for (node, status) in pumped.ended {
-                (self.log)(&format!("{node}: its command {}", ending(status)));
-            }
-            if !pumped.more {
-                return Ok(());
-            }
-        }
-    }
-
     fn engine_events(&mut self) {
         let events: Vec<Event> = self.engine.events().collect();
         for Event::PortGone(id, error) in events {
@@ -284,11 +266,11 @@ impl Instance {
     }
 }
 
-/// A stream that becomes readable, for good, with the first SIGINT or SIGTERM: to end what blocks.
-fn interrupts() -> io::Result<UnixStream> {
-    let (interrupted, interrupt) = UnixStream::pair()?;
+/// True from the first SIGINT or SIGTERM on: to end what blocks.
+fn interrupts() -> io::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, interrupt.try_clone()?)?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     Ok(interrupted)
 }

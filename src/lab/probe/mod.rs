@@ -1,180 +1,135 @@
-//! Probes: what `verify` tries on a live lab.
+//! What `verify` tries: do these machines reach each other, and do they know what they should?
 //!
-//! Each is a small program of our own inside a namespace, on a thread that ends with it: an echo request, a connection,
-//! a look at a table. None needs anything installed, and none but `tcp` and `udp` (a listener, when nobody listens)
-//! changes anything.
+//! Each probe is done where the one who looks is, with sockets and netlink of our own; nothing needs to be installed.
+//! A probe is tried again until it succeeds or its time is up. One that is expected to fail gets less time, but all of
+//! it: "no" is an answer only after every retry could have said "yes".
 //!
-//! A probe that is to succeed is tried until it does or its time is up. One that is to fail is tried in the same way for
-//! [`PATIENCE`], so that a slow success is not taken for a failure.
+//! What only the switch knows (its FDB, its drops) is judged here too, from its views ([`fdb`], [`drops`]).
 
-mod echo;
+mod attempt;
+mod neighbour;
 mod ping;
-mod tables;
+mod tcp;
+mod udp;
+mod views;
+
+pub use views::{drops, fdb};
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::netns;
-use crate::control::plan::{Netns, Place, Plan, Port, Probe};
-use crate::control::view::{DropView, StationView};
-use crate::verdict::Reason;
-use crate::wire::mac::Mac;
+use self::attempt::Deadline;
+use super::netlink::Netlink;
+use super::{netns, runner};
+use crate::control::plan::{Netns, PROBE_TIMEOUT, Place, Plan, Probe};
 
-/// How long a probe that should fail is tried.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long to wait between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long what is expected to fail is tried, unless the file says otherwise.
+pub const FAIL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a probe found.
+/// What became of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it succeeded.
+    /// It happened, whether it was wished for or not.
     pub ok: bool,
-    /// What was seen: a round-trip time, an address, why not.
+    /// How, or why not.
     pub detail: String,
 }
 
-impl Outcome {
-    fn yes(detail: impl Into<String>) -> Self {
-        Self { ok: true, detail: detail.into() }
-    }
-
-    fn no(detail: impl Into<String>) -> Self {
-        Self { ok: false, detail: detail.into() }
+impl From<Result<String, String>> for Outcome {
+    fn from(result: Result<String, String>) -> Self {
+        match result {
+            Ok(detail) => Self { ok: true, detail },
+            Err(detail) => Self { ok: false, detail },
+        }
     }
 }
 
-/// Tries a probe for at most `timeout`. `Drops` and `Fdb` are answered by [`drops`] and [`fdb`]: they look at the
-/// switch, not at the machines, and here they fail.
+/// Tries a probe in a running lab. `succeed` says whether it is hoped to succeed: hopes are given `timeout`, fears no
+/// more than [`FAIL_TIMEOUT`] unless `timeout` is not the default. Those that need views ([`fdb`], [`drops`])
+/// always fail here.
 pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outcome {
-    let timeout = if succeed { timeout } else { timeout.min(PATIENCE) };
-    let from = match probe {
-        Probe::Arp { from, .. }
-        | Probe::Interface { from, .. }
-        | Probe::Ping { from, .. }
-        | Probe::Route { from, .. }
-        | Probe::Tcp { from, .. }
-        | Probe::Udp { from, .. } => from,
-        Probe::Drops { .. } | Probe::Fdb { .. } => return Outcome::no("it is a question to the switch"),
-    };
-    let here = match namespace(from) {
-        Ok(here) => here,
-        Err(error) => return Outcome::no(format!("its namespace cannot be entered: {error}")),
-    };
+    let timeout = if !succeed && timeout == PROBE_TIMEOUT { FAIL_TIMEOUT } else { timeout };
     let result = match probe {
-        Probe::Arp { to, .. } => {
-            let owner = owner(plan, *to).and_then(|port| port.interface.mac);
-            netns::within(here.as_fd(), || until(timeout, |left| arp(*to, owner, left)))
+        Probe::Arp { from, to } => {
+            enter(from).and_then(|at| neighbour::probe(&at, owner(plan, *to), *to, timeout))
         }
-        Probe::Interface { name, .. } => netns::within(here.as_fd(), || tables::interface(name)),
-        Probe::Ping { to, .. } => {
-            netns::within(here.as_fd(), || until(timeout, |left| ping::once(*to, left)))
+        Probe::Drops { .. } | Probe::Fdb { .. } => Err("only the switch knows".to_owned()),
+        Probe::Interface { from, name } => {
+            look(from, timeout, succeed, |netlink| has_interface(netlink, name))
         }
-        Probe::Route { to, .. } => netns::within(here.as_fd(), || tables::route(*to)),
-        Probe::Tcp { to, .. } => {
-            let listener = listener(plan, to.ip());
-            Ok(echo::tcp(here.as_fd(), listener.as_ref().map(AsFd::as_fd), *to, timeout))
+        Probe::Ping { from, to } => enter(from).and_then(|at| ping::probe(&at, *to, timeout)),
+        Probe::Route { from, to } => look(from, timeout, succeed, |netlink| has_route(netlink, *to)),
+        Probe::Tcp { from, to } => {
+            enter(from).and_then(|at| tcp::probe(&at, owner(plan, to.ip()), *to, timeout))
         }
-        Probe::Udp { to, .. } => {
-            let listener = listener(plan, to.ip());
-            Ok(echo::udp(here.as_fd(), listener.as_ref().map(AsFd::as_fd), *to, timeout))
+        Probe::Udp { from, to } => {
+            enter(from).and_then(|at| udp::probe(&at, owner(plan, to.ip()), *to, timeout))
         }
-        Probe::Drops { .. } | Probe::Fdb { .. } => unreachable!("answered above"),
     };
-    result.unwrap_or_else(|error| Outcome::no(error.to_string()))
+    result.into()
 }
 
-/// Whether the counter of that reason is above zero on that port, in either direction.
-pub fn drops(views: &[DropView], port: &str, reason: Reason) -> Outcome {
-    let of_port = || views.iter().filter(|view| view.port == port);
-    let counted: u64 = of_port().filter(|view| view.reason == reason.name()).map(|view| view.count).sum();
-    match counted {
-        0 => {
-            let others: Vec<String> =
-                of_port().map(|view| format!("{} {}", view.reason, view.count)).collect();
-            let others = if others.is_empty() { "none at all".to_owned() } else { others.join(", ") };
-            Outcome::no(format!("no drops of that kind; {others}"))
-        }
-        count => Outcome::yes(format!("{count} frames")),
-    }
+/// The namespace of whoever looks.
+fn enter(place: &Place) -> Result<OwnedFd, String> {
+    let netns = match place {
+        Place::Host => Netns::Own,
+        Place::Node(node) => Netns::Node(node.clone()),
+    };
+    open(&netns)
 }
 
-/// Whether every interface that the node has on the network is known there.
-pub fn fdb(views: &[StationView], plan: &Plan, network: &str, node: &str) -> Outcome {
-    let ports = plan.ports.iter().filter(|port| port.network == network);
-    let macs =
-        ports.filter(|port| port.netns == Netns::Node(node.to_owned())).filter_map(|p| p.interface.mac);
-    let known = |mac: &Mac| views.iter().find(|view| view.master == network && view.mac == *mac);
-    let mut seen = Vec::new();
-    for mac in macs {
-        match known(&mac) {
-            Some(view) => seen.push(format!("{mac} behind {}", view.ifname)),
-            None => return Outcome::no(format!("{mac} is not known")),
-        }
-    }
-    if seen.is_empty() { Outcome::no("it has no interface there") } else { Outcome::yes(seen.join(", ")) }
+fn open(netns: &Netns) -> Result<OwnedFd, String> {
+    let path = runner::path(netns);
+    netns::open(&path).map_err(|e| format!("cannot open {}: {e}", path.display()))
 }
 
-/// The neighbour's hardware address, after making the kernel ask for it.
-fn arp(to: IpAddr, owner: Option<Mac>, timeout: Duration) -> Outcome {
-    match tables::neighbour(to) {
-        Some(mac) if owner.is_none_or(|owner| owner == mac) => return Outcome::yes(mac.to_string()),
-        Some(mac) => return Outcome::no(format!("it has {mac}, which is somebody else's")),
-        None => {}
-    }
-    // whether it answers is not the question, only whether it is found
-    let _ = ping::once(to, timeout.min(PAUSE * 4));
-    match tables::neighbour(to) {
-        Some(mac) if owner.is_none_or(|owner| owner == mac) => Outcome::yes(mac.to_string()),
-        _ => Outcome::no("nobody has answered for it"),
-    }
-}
-
-/// Repeats `attempt` until it succeeds or the time is up; gives it the time that is left.
-fn until(timeout: Duration, mut attempt: impl FnMut(Duration) -> Outcome) -> Outcome {
-    let start = now();
-    loop {
-        let outcome = attempt(timeout.saturating_sub(start.elapsed()));
-        if outcome.ok || start.elapsed() + PAUSE >= timeout {
-            return outcome;
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-fn namespace(place: &Place) -> std::io::Result<OwnedFd> {
-    match place {
-        Place::Host => netns::own(),
-        Place::Node(name) => netns::open(&netns::path(name)),
-    }
-}
-
-/// Where to put a listener for an address: with whoever owns it in this lab.
-fn listener(plan: &Plan, address: IpAddr) -> Option<OwnedFd> {
+/// The namespace of the machine that has an address, if it is one of the plan's.
+fn owner(plan: &Plan, address: IpAddr) -> Option<Netns> {
     let has = |nets: &[IpNet]| nets.iter().any(|net| net.addr() == address);
-    if let Some(port) = owner(plan, address) {
-        return match &port.netns {
-            Netns::Own => netns::own().ok(),
-            Netns::Named(name) | Netns::Node(name) => netns::open(&netns::path(name)).ok(),
-            Netns::Path(path) => netns::open(path).ok(),
-        };
+    let port = plan.ports.iter().find(|p| has(&p.interface.address)).map(|p| p.netns.clone());
+    port.or_else(|| {
+        let node = plan.nodes.iter().find(|node| {
+            node.cables.iter().any(|c| has(&c.interface.address))
+                || node.bridges.iter().any(|b| has(&b.address))
+        });
+        node.map(|node| Netns::Node(node.name.clone()))
+    })
+}
+
+/// Looks at what a namespace has, until it is there. What must not be there is looked for once: the lab is up, and
+/// nothing is on its way.
+fn look(
+    from: &Place,
+    timeout: Duration,
+    succeed: bool,
+    find: impl Fn(&mut Netlink) -> Result<String, String> + Sync,
+) -> Result<String, String> {
+    let at = enter(from)?;
+    let mut netlink = conversation(&at)?;
+    let deadline = Deadline::after(if succeed { timeout } else { Duration::ZERO });
+    deadline.retry(|| find(&mut netlink))
+}
+
+fn conversation(at: &OwnedFd) -> Result<Netlink, String> {
+    let opened = netns::within(at.as_fd(), Netlink::open).map_err(|e| e.to_string())?;
+    opened.map_err(|e| e.to_string())
+}
+
+fn has_interface(netlink: &mut Netlink, name: &str) -> Result<String, String> {
+    match netlink.link(name).map_err(|e| e.to_string())? {
+        Some(link) => Ok(if link.up { "up" } else { "down" }.to_owned()),
+        None => Err("there is none".to_owned()),
     }
-    let node = plan.nodes.iter().find(|node| {
-        node.cables.iter().any(|cable| has(&cable.interface.address))
-            || node.bridges.iter().any(|bridge| has(&bridge.address))
-    })?;
-    netns::open(&netns::path(&node.name)).ok()
 }
 
-/// The port whose interface has the address.
-fn owner(plan: &Plan, address: IpAddr) -> Option<&Port> {
-    plan.ports.iter().find(|port| port.interface.address.iter().any(|net| net.addr() == address))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a probe waits for the world, which has its own time")]
-fn now() -> Instant {
-    Instant::now()
+fn has_route(netlink: &mut Netlink, to: IpNet) -> Result<String, String> {
+    let routes = netlink.routes().map_err(|e| e.to_string())?;
+    let route = routes.iter().find(|r| r.to == to.trunc()).ok_or("there is none")?;
+    let links = netlink.links().map_err(|e| e.to_string())?;
+    let via = route.gateway.map_or_else(String::new, |gateway| format!("via {gateway} "));
+    let name = links.iter().find(|l| Some(l.index) == route.index).map_or("?", |l| l.name.as_str());
+    Ok(format!("{via}dev {name}"))
 }

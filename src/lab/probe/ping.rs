@@ -1,92 +1,111 @@
-//! One echo request and its answer (RFC 792, RFC 4443), on a raw socket.
-//!
-//! A raw socket hears every ICMP packet of its namespace; an answer is ours if it comes from whom we asked, with our
-//! identifier and the sequence number just used.
+//! ICMP echo, v4 and v6, over a raw socket.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use etherparse::{
-    IcmpEchoHeader, Icmpv4Slice, Icmpv4Type, Icmpv6Header, Icmpv6Slice, Icmpv6Type, Ipv4HeaderSlice,
-};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use etherparse::{IcmpEchoHeader, Icmpv4Header, Icmpv4Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Outcome, now};
+use super::attempt::{Deadline, milliseconds, now};
+use crate::lab::netns;
 
-/// What an echo request carries.
-const PAYLOAD: [u8; 48] = [0x5a; 48];
-/// The longest IPv4 header, which a raw socket delivers too, and an ICMP header with our payload.
-const ANSWER_MAX: usize = 60 + 8 + PAYLOAD.len();
+/// How long to wait for an answer before asking again.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Distinguishes requests of probes that run at the same time.
-static NEXT: AtomicU16 = AtomicU16::new(1);
-
-/// Asks once, and waits for the answer for at most `timeout`.
-pub(super) fn once(to: IpAddr, timeout: Duration) -> Outcome {
-    match attempt(to, timeout) {
-        Ok(Some(elapsed)) => Outcome::yes(format!("{:.2} ms", elapsed.as_secs_f64() * 1000.0)),
-        Ok(None) => Outcome::no("no answer"),
-        Err(error) => Outcome::no(error.to_string()),
-    }
+/// Asks until there is an answer.
+pub(super) fn probe(at: &OwnedFd, to: IpAddr, timeout: Duration) -> Result<String, String> {
+    let deadline = Deadline::after(timeout);
+    let mut echo = Echo::open(at, to).map_err(|e| format!("cannot open a raw socket: {e}"))?;
+    deadline.retry(|| match echo.ask(deadline.left(INTERVAL)) {
+        Ok(Some(rtt)) => Ok(milliseconds(rtt)),
+        Ok(None) => Err(format!("no answer in {}", deadline.total())),
+        Err(e) => Err(e.to_string()),
+    })
 }
 
-fn attempt(to: IpAddr, timeout: Duration) -> io::Result<Option<Duration>> {
-    let echo = IcmpEchoHeader { id: std::process::id() as u16, seq: NEXT.fetch_add(1, Ordering::Relaxed) };
-    let (domain, protocol) = match to {
-        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
-        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
-    };
-    let mut socket = Socket::new(domain, Type::RAW, Some(protocol))?;
-    // only what comes from whom we ask is delivered
-    socket.connect(&SockAddr::from(SocketAddr::new(to, 0)))?;
-    let start = now();
-    socket.send(&request(to, echo))?;
-    let mut answer = [0; ANSWER_MAX];
-    while let Some(left) = left(start, timeout) {
-        socket.set_read_timeout(Some(left))?;
-        match socket.read(&mut answer) {
-            Ok(length) if is_answer(to, &answer[..length], echo) => return Ok(Some(start.elapsed())),
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                break;
+/// A series of echo requests to one address.
+#[derive(Debug)]
+pub(super) struct Echo {
+    socket: Socket,
+    to: IpAddr,
+    id: u16,
+    /// When each was sent; its sequence number is its place.
+    sent: Vec<Instant>,
+}
+
+impl Echo {
+    /// Prepares to ask from a namespace.
+    pub(super) fn open(at: &OwnedFd, to: IpAddr) -> io::Result<Self> {
+        // the number that tells our answers from those to other probes of this process
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let (domain, protocol) = match to {
+            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+        };
+        let socket = netns::within(at.as_fd(), || Socket::new(domain, Type::RAW, Some(protocol)))??;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = (std::process::id() as u16).wrapping_mul(31).wrapping_add(number);
+        Ok(Self { socket, to, id, sent: Vec::new() })
+    }
+
+    /// Asks once, and waits for the answer to this or an earlier question; gives the time it took.
+    pub(super) fn ask(&mut self, patience: Duration) -> io::Result<Option<Duration>> {
+        let sequence = u16::try_from(self.sent.len()).unwrap_or(u16::MAX);
+        self.sent.push(now());
+        self.socket.send_to(&request(self.to, self.id, sequence), &SocketAddr::new(self.to, 0).into())?;
+        let deadline = Deadline::after(patience);
+        let mut packet = [0; 2048];
+        while !deadline.is_over() {
+            self.socket.set_read_timeout(Some(deadline.left(patience)))?;
+            let length = match (&self.socket).read(&mut packet) {
+                Ok(length) => length,
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let answered = answer(self.to, &packet[..length]).filter(|(id, _)| *id == self.id);
+            if let Some(sent) = answered.and_then(|(_, sequence)| self.sent.get(usize::from(sequence))) {
+                return Ok(Some(now() - *sent));
             }
-            Err(error) => return Err(error),
         }
+        Ok(None)
     }
-    Ok(None)
 }
 
-/// The kernel fills in the checksum of ICMPv6, which includes the addresses; that of ICMP is ours.
-fn request(to: IpAddr, echo: IcmpEchoHeader) -> Vec<u8> {
-    let mut bytes = match to {
+fn request(to: IpAddr, id: u16, seq: u16) -> Vec<u8> {
+    let payload = *b"vswitchd verify.";
+    let header = match to {
         IpAddr::V4(_) => {
-            let header = etherparse::Icmpv4Header::with_checksum(Icmpv4Type::EchoRequest(echo), &PAYLOAD);
-            header.to_bytes().to_vec()
+            let kind = Icmpv4Type::EchoRequest(IcmpEchoHeader { id, seq });
+            Icmpv4Header::with_checksum(kind, &payload).to_bytes().to_vec()
         }
-        IpAddr::V6(_) => Icmpv6Header::new(Icmpv6Type::EchoRequest(echo)).to_bytes().to_vec(),
+        // its checksum covers addresses that only the kernel knows, which fills it in (RFC 3542 §3.1)
+        IpAddr::V6(_) => [[128, 0], [0, 0], id.to_be_bytes(), seq.to_be_bytes()].concat(),
     };
-    bytes.extend(PAYLOAD);
-    bytes
+    [&header[..], &payload].concat()
 }
 
-fn is_answer(to: IpAddr, bytes: &[u8], echo: IcmpEchoHeader) -> bool {
-    match to {
-        IpAddr::V4(_) => {
-            let Ok(ip) = Ipv4HeaderSlice::from_slice(bytes) else { return false };
-            Icmpv4Slice::from_slice(&bytes[ip.slice().len()..])
-                .is_ok_and(|icmp| icmp.icmp_type() == Icmpv4Type::EchoReply(echo))
+/// Identifier and sequence number, if this is an echo reply from that address. An IPv4 raw socket shows the IP
+/// header as well, an IPv6 one does not, nor who it is from; the identifier must do.
+fn answer(from: IpAddr, packet: &[u8]) -> Option<(u16, u16)> {
+    let (message, reply) = match from {
+        IpAddr::V4(v4) => {
+            let header = usize::from(packet.first()? & 0x0f) * 4;
+            (packet.get(12..16)? == v4.octets()).then_some(())?;
+            (packet.get(header..)?, 0)
         }
-        IpAddr::V6(_) => {
-            Icmpv6Slice::from_slice(bytes).is_ok_and(|icmp| icmp.icmp_type() == Icmpv6Type::EchoReply(echo))
+        IpAddr::V6(_) => (packet, 129),
+    };
+    match message {
+        [kind, 0, _, _, i0, i1, s0, s1, ..] if *kind == reply => {
+            Some((u16::from_be_bytes([*i0, *i1]), u16::from_be_bytes([*s0, *s1])))
         }
+        _ => None,
     }
-}
-
-/// What is left of the time; `None` when it is up. A socket's timeout must not be zero.
-fn left(start: Instant, timeout: Duration) -> Option<Duration> {
-    timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
 }
 
 #[cfg(test)]
@@ -94,19 +113,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_answer_to_this_request_counts() {
-        let to: IpAddr = "::1".parse().expect("an address");
-        let echo = IcmpEchoHeader { id: 7, seq: 9 };
-        let reply = |id, seq| Icmpv6Header::new(Icmpv6Type::EchoReply(IcmpEchoHeader { id, seq })).to_bytes();
-        let table = [
-            (reply(7, 9).to_vec(), true, "ours"),
-            (reply(7, 8).to_vec(), false, "the answer to an earlier one"),
-            (reply(6, 9).to_vec(), false, "somebody else's"),
-            (request(to, echo), false, "a request, as one sees it when asking oneself"),
-            (Vec::new(), false, "nothing"),
-        ];
-        for (bytes, expected, why) in table {
-            assert_eq!(is_answer(to, &bytes, echo), expected, "{why}");
+    fn only_replies_are_answers() {
+        let from: IpAddr = [10, 0, 0, 1].into();
+        let packet = |source: u8, kind: u8| {
+            let mut packet = vec![0x45; 20];
+            packet[12..16].copy_from_slice(&[10, 0, 0, source]);
+            packet.extend([kind, 0, 0, 0, 1, 2, 3, 4]);
+            packet
+        };
+        assert_eq!(answer(from, &packet(1, 0)), Some((0x102, 0x304)));
+        assert_eq!(answer(from, &packet(1, 8)), None, "a request: to ourselves, the socket sees both");
+        assert_eq!(answer(from, &packet(2, 0)), None, "from somebody else");
+        for cut in 0..28 {
+            assert_eq!(answer(from, &packet(1, 0)[..cut]), None, "cut at {cut}");
         }
+        let v6 = IpAddr::from([0; 16]);
+        assert_eq!(answer(v6, &[129, 0, 0, 0, 1, 2, 3, 4]), Some((0x102, 0x304)));
+        assert_eq!(answer(v6, &[128, 0, 0, 0, 1, 2, 3, 4]), None, "a request");
     }
 }

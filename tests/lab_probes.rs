@@ -1,0 +1,183 @@
+//! What `verify` tries, between two nodes whose cables a kernel bridge joins: the probes, not our switch, are tested.
+
+mod lab_common;
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use lab_common::sandbox::sandboxed;
+use lab_common::{ids, interface, lab, node, plan, runtime};
+use vswitchd::control::plan::{Cable, Line, PROBE_TIMEOUT, Place, Plan, Probe};
+use vswitchd::lab::netlink::{LinkChange, Netlink};
+use vswitchd::lab::probe;
+use vswitchd::lab::{Lab, netns};
+
+#[test]
+fn probes_tell_what_is_so() {
+    sandboxed("probes_tell_what_is_so", || {
+        let runtime = runtime("probes");
+        let (mut lab, plan) = two_nodes("probes", &runtime);
+        let from = || Place::Node("a".to_owned());
+        let interface = |name: &str| Probe::Interface { from: from(), name: name.to_owned() };
+        let table = [
+            (Probe::Ping { from: from(), to: ip("10.9.0.2") }, true, "v4"),
+            (Probe::Ping { from: from(), to: ip("fd09::2") }, true, "v6"),
+            (
+                Probe::Ping { from: from(), to: ip("10.9.0.1") },
+                true,
+                "itself: its own request is not the answer",
+            ),
+            (Probe::Ping { from: from(), to: ip("10.9.0.77") }, false, "nobody there"),
+            (Probe::Ping { from: from(), to: ip("192.0.2.1") }, false, "no route"),
+            (Probe::Ping { from: Place::Host, to: ip("10.9.0.2") }, false, "the host is not on this network"),
+            (Probe::Arp { from: from(), to: ip("10.9.0.2") }, true, "v4"),
+            (Probe::Arp { from: from(), to: ip("fd09::2") }, true, "v6"),
+            (Probe::Arp { from: from(), to: ip("10.9.0.77") }, false, "nobody there"),
+            (Probe::Tcp { from: from(), to: at("10.9.0.2:80") }, true, "we listen"),
+            (Probe::Tcp { from: from(), to: at("[fd09::2]:80") }, true, "we listen, v6"),
+            (Probe::Tcp { from: from(), to: at("10.9.0.77:80") }, false, "nobody there"),
+            (Probe::Tcp { from: Place::Host, to: at("10.9.0.2:80") }, false, "no way there"),
+            (Probe::Udp { from: from(), to: at("10.9.0.2:53") }, true, "we answer"),
+            (Probe::Udp { from: from(), to: at("[fd09::2]:53") }, true, "we answer, v6"),
+            (Probe::Udp { from: from(), to: at("10.9.0.77:53") }, false, "nobody there"),
+            (Probe::Route { from: from(), to: "10.9.0.0/24".parse().expect("a net") }, true, "connected"),
+            (
+                Probe::Route { from: from(), to: "10.9.0.0/16".parse().expect("a net") },
+                false,
+                "not exactly this",
+            ),
+            (
+                Probe::Route { from: from(), to: "0.0.0.0/0".parse().expect("a net") },
+                false,
+                "no default route",
+            ),
+            (interface("eth0"), true, "its own"),
+            (interface("sw"), false, "the host's"),
+        ];
+        for (probe, expected, why) in table {
+            let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, expected);
+            assert_eq!(outcome.ok, expected, "{probe:?} ({why}): {outcome:?}");
+            assert!(!outcome.detail.is_empty(), "{probe:?}");
+        }
+        lab.stop_node("a", &mut |_| ());
+    });
+}
+
+#[test]
+fn a_wrong_hardware_address_is_noticed() {
+    sandboxed("a_wrong_hardware_address_is_noticed", || {
+        let runtime = runtime("arp");
+        let (_lab, plan) = two_nodes("arp", &runtime);
+        // a machine that is not in the plan has the same address, and answers as well
+        let theirs = netns::make("theirs").expect("allowed here");
+        let own = netns::own().expect("/proc");
+        netns::within(theirs.as_fd(), || {
+            let mut netlink = Netlink::open().expect("rtnetlink");
+            netlink.add_veth(["eth0", "lan9"]).expect("the names are free");
+            let near = netlink.index("eth0").expect("just made");
+            netlink.change_link(near, &LinkChange { up: true, ..LinkChange::default() }).expect("up");
+            netlink.add_address(near, "10.9.0.2/24".parse().expect("a net")).expect("free here");
+            let far = netlink.index("lan9").expect("just made");
+            let change = LinkChange { netns: Some(own.as_fd()), ..LinkChange::default() };
+            netlink.change_link(far, &change).expect("moved");
+        })
+        .expect("entered");
+        // and the real one does not
+        let mut netlink = Netlink::open().expect("rtnetlink");
+        let index = netlink.index("lan2").expect("the cable's end");
+        netlink
+            .change_link(index, &LinkChange { controller: Some(0), ..LinkChange::default() })
+            .expect("out");
+        let controller = netlink.index("sw").ok();
+        let index = netlink.index("lan9").expect("moved here");
+        netlink
+            .change_link(index, &LinkChange { controller, up: true, ..LinkChange::default() })
+            .expect("in");
+        let arp = Probe::Arp { from: Place::Node("a".to_owned()), to: ip("10.9.0.2") };
+        let outcome = probe::run(&arp, &plan, PROBE_TIMEOUT, true);
+        assert!(
+            !outcome.ok && outcome.detail.ends_with("but 10.9.0.2 is at 02:00:00:00:00:02"),
+            "{outcome:?}"
+        );
+    });
+}
+
+#[test]
+fn a_listener_that_is_there_is_used() {
+    sandboxed("a_listener_that_is_there_is_used", || {
+        let runtime = runtime("listener");
+        let (_lab, plan) = two_nodes("listener", &runtime);
+        let file = netns::open(&netns::path("b")).expect("it is there");
+        let listener = netns::within(file.as_fd(), || TcpListener::bind("10.9.0.2:80")).expect("entered");
+        let listener = listener.expect("the port is free");
+        let probe = Probe::Tcp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:80") };
+        let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, true);
+        assert!(outcome.ok && outcome.detail.starts_with("connected in"), "{outcome:?}");
+        listener.accept().expect("it was here");
+    });
+}
+
+#[test]
+fn changed_data_is_noticed() {
+    sandboxed("changed_data_is_noticed", || {
+        let runtime = runtime("changed");
+        let (_lab, plan) = two_nodes("changed", &runtime);
+        let file = netns::open(&netns::path("b")).expect("it is there");
+        let socket = netns::within(file.as_fd(), || UdpSocket::bind("10.9.0.2:53")).expect("entered");
+        let socket = socket.expect("the port is free");
+        socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut buffer = [0; 2048];
+                // until nobody asks any more
+                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    buffer[0] ^= 1;
+                    socket.send_to(&buffer[..length], from).expect("sent");
+                }
+            });
+            let probe = Probe::Udp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:53") };
+            let outcome = probe::run(&probe, &plan, Duration::from_millis(500), true);
+            assert_eq!((outcome.ok, outcome.detail.as_str()), (false, "the data came back changed"));
+        });
+    });
+}
+
+#[test]
+fn nobody_can_look_from_where_there_is_no_node() {
+    let probe = Probe::Ping { from: Place::Node("no-such-node".to_owned()), to: ip("10.9.0.2") };
+    let outcome = probe::run(&probe, &plan("none"), PROBE_TIMEOUT, true);
+    assert_eq!(outcome.detail, "cannot open /run/netns/no-such-node: No such file or directory (os error 2)");
+}
+
+/// Nodes a (10.9.0.1) and b (10.9.0.2), and a bridge between their cables.
+fn two_nodes(name: &str, runtime: &std::path::Path) -> (Lab, Plan) {
+    let mut plan = plan(name);
+    for (n, node_name) in [(1, "a"), (2, "b")] {
+        let mut node = node(node_name);
+        let interface = interface("eth0", n, &[&format!("10.9.0.{n}/24"), &format!("fd09::{n}/64")]);
+        node.cables.push(Cable { interface, peer: format!("lan{n}"), line: Line(1) });
+        plan.nodes.push(node);
+    }
+    let mut lab = lab(name, runtime).expect("a fresh name");
+    lab.apply(&plan, &ids(&plan)).expect("a sound plan");
+    let mut netlink = Netlink::open().expect("rtnetlink");
+    netlink.add_bridge("sw").expect("the name is free");
+    let sw = netlink.index("sw").expect("just made");
+    for name in ["lan1", "lan2"] {
+        let end = netlink.index(name).expect("the cable's end");
+        let change = LinkChange { controller: Some(sw), ..LinkChange::default() };
+        netlink.change_link(end, &change).expect("joined");
+    }
+    netlink.change_link(sw, &LinkChange { up: true, ..LinkChange::default() }).expect("up");
+    (lab, plan)
+}
+
+fn ip(text: &str) -> std::net::IpAddr {
+    text.parse().expect("an address")
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().expect("an address and a port")
+}
