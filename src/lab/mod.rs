@@ -1,7 +1,7 @@
 //! The lab around the switch: namespaces, interfaces, cables and the programs that run in nodes.
 //!
 //! What a plan needs of the system is a list of steps ([`step`], pure data). A running [`Lab`] has done a list of
-//! them; putting a plan to work means doing what leads from the one list to the other ([`difference`]), and nothing
+//! them; putting a plan to work means doing what leads from the one list to the other ([`difference()`]), and nothing
 //! else, so that a reload touches only what changed. Each step can be taken back. Each is written to a journal before
 //! it is done, so that whatever happens to this process, the next one can clean up (`reconcile`).
 //!
