@@ -21,6 +21,8 @@ pub const BUFFER_SIZE: usize = HEADROOM + FRAME_MAX + 1;
 pub const FRAME_MIN: usize = 14;
 /// How many ports a process may have, as the kernel's bridge (B46).
 pub const PORTS_MAX: usize = 1024;
+/// How many devices a process may have: no more than ports, or some would have none.
+pub const NODES_MAX: usize = PORTS_MAX;
 /// How many legs one device may have.
 pub const LEGS_MAX: usize = 1024;
 /// How many frames a [`Batch`] holds.
@@ -202,7 +204,8 @@ impl Headers {
         let (outer, rest) = rest.split_first_chunk::<2>().ok_or(Reason::FrameShort)?;
         let outer = u16::from_be_bytes(*outer);
         let (tag, ether_type, payload) = match (outer, rest) {
-            (0x8100 | 0x88a8, &[t0, t1, e0, e1, ..]) => {
+            // with less than two bytes behind the tag the kernel takes it for cut off (skb_vlan_untag)
+            (0x8100 | 0x88a8, &[t0, t1, e0, e1, _, _, ..]) => {
                 let tag = Tag { tpid: outer, tci: u16::from_be_bytes([t0, t1]) };
                 (Some(tag), u16::from_be_bytes([e0, e1]), 18)
             }
@@ -344,9 +347,14 @@ mod tests {
         };
         assert_eq!(parse(&[8, 0]), Ok((None, 0x0800, 14)), "an empty frame is still a frame");
         assert_eq!(parse(&[0, 38, 0x42, 0x42]), Ok((None, 38, 14)), "802.3: the field is a length");
-        assert_eq!(parse(&[0x81, 0, 0x20, 10, 8, 6]), Ok((Some(0x200a), 0x0806, 18)), "802.1Q");
+        assert_eq!(parse(&[0x81, 0, 0x20, 10, 8, 6, 0, 1]), Ok((Some(0x200a), 0x0806, 18)), "802.1Q");
         assert_eq!(
-            parse(&[0x88, 0xa8, 0, 5, 0x81, 0]),
+            parse(&[0x81, 0, 0, 5, 8, 6, 0]),
+            Err(Reason::FrameShort),
+            "the kernel wants two bytes more"
+        );
+        assert_eq!(
+            parse(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 7]),
             Ok((Some(5), 0x8100, 18)),
             "only the outer tag is ours"
         );

@@ -8,7 +8,37 @@ use crate::frame::{Leg, LegIndex, PortId};
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
 
-/// One thing that happened on a walk.
+/// The sort of a frame that is flooded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// To all stations.
+    Broadcast,
+    /// To a group.
+    Multicast,
+    /// To a station of which nobody knows where it is.
+    UnknownUnicast,
+}
+
+/// Why a source was not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlearned {
+    /// The bridge remembers nobody: its ageing time is zero (B14).
+    AgeingZero,
+    /// The table is full (B19).
+    Full,
+    /// It came from the host, whose address is an entry of its own (B41).
+    Host,
+    /// The port does not learn (B4).
+    LearningOff,
+    /// From frames to link-local groups this bridge does not learn (B22).
+    LinkLocal,
+    /// It is an address of the host: spoofed, or a loop (B8).
+    OwnAddress,
+    /// A sticky entry says that it is elsewhere (B7).
+    Sticky,
+}
+
+/// One thing that happened on a walk. A leg without a device is one of the device that was last arrived at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The frame arrived at a device.
@@ -17,14 +47,18 @@ pub enum Step {
     Deliver(PortId),
     /// The walk of this branch ended.
     Drop(Reason),
+    /// A copy is to go to every leg that may have one.
+    Flood(Cast),
     /// Where the destination was looked up: the leg it is behind, or nowhere.
     Lookup(Mac, Option<LegIndex>),
     /// The source was seen for the first time.
     Learn(Mac),
     /// The source was behind another leg before, and moved.
     Move(Mac, LegIndex),
-    /// The source is not remembered, and why not is for the reader of the port's flags.
-    NotLearned(Mac),
+    /// The source is not remembered.
+    NotLearned(Mac, Unlearned),
+    /// The source is where it was.
+    Refresh(Mac),
     /// A copy would have gone to this leg but for the reason.
     Withhold(LegIndex, Reason),
 }

@@ -91,7 +91,7 @@ pub enum Command {
     #[command(after_help = help::SHOW)]
     Show(ShowArgs),
 
-    /// Bring the lab up where it touches nothing, and try its [[expect]]s
+    /// Bring the lab up where it touches nothing, and try its expectations
     #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
 }

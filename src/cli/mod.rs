@@ -28,11 +28,17 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::control::client::Choice;
+use crate::lab::init;
 use args::{Cli, Command, Instance};
 pub use failure::{EXIT_CANNOT, EXIT_NO, Failure};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == init::SUBCOMMAND) {
+        // before anything else: it becomes another program and must have no thread
+        return init::main(arguments);
+    }
     dispatch(Cli::parse()).unwrap_or_else(|error| failure::report(&error))
 }
 

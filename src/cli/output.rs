@@ -17,7 +17,7 @@ pub fn print(text: &str) -> io::Result<()> {
 /// Writes JSON: on one line for programs, indented for people.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &impl Serialize) -> io::Result<()> {
     let pretty = io::stdout().is_terminal();
     let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };

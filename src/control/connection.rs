@@ -66,7 +66,9 @@ impl Connection {
                     return Fate::Stream(streamer);
                 }
             } else if self.ended {
-                return if self.outgoing.is_empty() { Fate::Close } else { Fate::Keep };
+                // once more: looking for a line may have found one that is too long, and said so
+                let over = self.flush().is_err() || self.outgoing.is_empty();
+                return if over { Fate::Close } else { Fate::Keep };
             } else {
                 match self.read() {
                     Ok(_) => {}

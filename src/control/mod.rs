@@ -2,11 +2,17 @@
 
 mod connection;
 
+pub mod check;
 pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod diff;
+pub mod explain;
 pub mod notify;
 pub mod pcapng;
 pub mod place;
 pub mod plan;
 pub mod protocol;
+pub mod registry;
 pub mod server;
 pub mod view;

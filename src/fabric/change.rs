@@ -14,7 +14,7 @@ pub enum Change {
     AddBridge(NodeId, BridgeConfig),
     /// A wire between two bridges; refused if it would close a loop.
     AddLink(NodeId, NodeId),
-    /// A port, plugged into a bridge.
+    /// A port, plugged into a bridge. It is up until [`Change::SetPortUp`] says otherwise.
     AddPort(PortId, NodeId, LegConfig),
     /// A static FDB entry, as `bridge fdb add … static|permanent` (B10).
     AddStation(Station),
@@ -61,6 +61,9 @@ pub enum ChangeError {
     /// A bridge that still has ports or links.
     #[error("it is still wired to something")]
     InUse,
+    /// A value out of its range: no station's address, a limit of zero, a forwarding bit that may not be set.
+    #[error("a value is out of its range")]
+    Invalid,
     /// The wire would close a loop: links between bridges form a tree.
     #[error("the link would close a loop")]
     Loop,

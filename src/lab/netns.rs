@@ -76,6 +76,11 @@ pub fn is_tagged(netns: BorrowedFd<'_>, tag: &str) -> io::Result<bool> {
     })?
 }
 
+/// Whether the namespace of that name carries this tag; one that cannot be looked into does not.
+pub fn is_of_lab(name: &str, tag: &str) -> bool {
+    open(&path(name)).is_ok_and(|netns| is_tagged(netns.as_fd(), tag).unwrap_or(false))
+}
+
 /// Lets IPv6 addresses be used at once, on interfaces that will be born in the calling thread's namespace
 /// (`default`) or on one that exists. On a lab's wires addresses are known to be unique, and a second of waiting
 /// would be felt. Does nothing where there is no IPv6.

@@ -129,6 +129,15 @@ impl Port {
         })?
     }
 
+    /// Gives the port another id: what it reads from now on came in there.
+    pub fn set_id(&mut self, id: PortId) {
+        match self {
+            Self::Packet(port) => port.set_id(id),
+            Self::PlainTap(port) => port.set_id(id),
+            Self::Tap(port) => port.set_id(id),
+        }
+    }
+
     /// Reads frames into the batch until it is full, `frames_max` are read, about `bytes_max` bytes are read, or
     /// there are no more. Bad ones are counted, not handed on. Never blocks.
     pub fn receive(

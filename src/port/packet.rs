@@ -129,6 +129,10 @@ impl Packet {
         }
     }
 
+    pub(super) fn set_id(&mut self, id: PortId) {
+        self.id = id;
+    }
+
     pub(super) fn counters(&self) -> &PortCounters {
         &self.counters
     }

@@ -56,6 +56,10 @@ impl PlainTap {
         }
     }
 
+    pub(super) fn set_id(&mut self, id: PortId) {
+        self.id = id;
+    }
+
     pub(super) fn counters(&self) -> &PortCounters {
         &self.counters
     }

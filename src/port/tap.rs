@@ -74,6 +74,10 @@ impl Tap {
         }
     }
 
+    pub(super) fn set_id(&mut self, id: PortId) {
+        self.id = id;
+    }
+
     pub(super) fn counters(&self) -> &PortCounters {
         &self.counters
     }

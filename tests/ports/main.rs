@@ -166,9 +166,13 @@ fn a_deleted_interface_is_gone_and_wakes_the_poll() {
         let Some(lab) = Lab::new([kind, PortKind::Tap]) else { return };
         let Lab { outside: _outside, machines, ports: [mut port, _other] } = lab;
         drain(&mut port);
+        let deleted = AtomicBool::new(false);
         let gone = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
-                for _ in 0..100 {
+                // a busy kernel takes its time to delete, but must have said so when it is done
+                let mut tries = 0;
+                while tries < 10 {
+                    tries += u8::from(deleted.load(Ordering::Relaxed));
                     wait(&[&port]);
                     if let Some(error) = drain(&mut port) {
                         return error;
@@ -177,6 +181,7 @@ fn a_deleted_interface_is_gone_and_wakes_the_poll() {
                 panic!("{kind:?}: nothing says that the interface is gone");
             });
             machines[0].delete("eth0");
+            deleted.store(true, Ordering::Relaxed);
             watcher.join().expect("the watcher does not panic")
         });
         eprintln!("{kind:?}: {gone}");

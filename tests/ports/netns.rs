@@ -9,7 +9,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -73,6 +73,25 @@ impl Netns {
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL);
         self.set_up(interface, true);
         peer_netns.set_up(peer, true);
+        self.await_running(interface);
+        peer_netns.await_running(peer);
+    }
+
+    /// Waits until the kernel has noticed the carrier, which it does in the background: until then it silently throws
+    /// away what is sent. IFF_RUNNING is no help, it is set before.
+    fn await_running(&self, interface: &str) {
+        let up = LinkAttribute::OperState(State::Up);
+        loop {
+            let answer = self.exchange(RouteNetlinkMessage::GetLink(self.link(interface)), 0);
+            match answer {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))
+                    if link.attributes.contains(&up) =>
+                {
+                    return;
+                }
+                _ => std::thread::sleep(std::time::Duration::from_millis(1)),
+            }
+        }
     }
 
     pub(crate) fn add_address(&self, interface: &str, address: IpAddr, prefix_len: u8) {
@@ -97,6 +116,14 @@ impl Netns {
     }
 
     fn ask(&self, request: RouteNetlinkMessage, flags: u16) {
+        match self.exchange(request, flags) {
+            NetlinkPayload::Error(error) if error.code.is_none() => {}
+            other => panic!("netlink refused: {other:?}"),
+        }
+    }
+
+    /// Sends a request and returns the first thing that is said to it.
+    fn exchange(&self, request: RouteNetlinkMessage, flags: u16) -> NetlinkPayload<RouteNetlinkMessage> {
         let socket = self.enter(|| -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
@@ -111,11 +138,6 @@ impl Netns {
         message.serialize(&mut bytes);
         socket.send(&bytes, 0).expect("netlink takes requests");
         let (answer, _) = socket.recv_from_full().expect("netlink answers");
-        let answer =
-            NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer).expect("netlink speaks netlink");
-        match answer.payload {
-            NetlinkPayload::Error(error) if error.code.is_none() => {}
-            other => panic!("netlink refused: {other:?}"),
-        }
+        NetlinkMessage::deserialize(&answer).expect("netlink speaks netlink").payload
     }
 }

@@ -38,6 +38,33 @@ pub struct Plan {
     pub expects: Vec<Expect>,
 }
 
+impl Plan {
+    /// A lab of that name with nothing in it.
+    pub fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            networks: Vec::new(),
+            links: Vec::new(),
+            ports: Vec::new(),
+            fdb: Vec::new(),
+            nodes: Vec::new(),
+            expects: Vec::new(),
+        }
+    }
+
+    /// What in the lab belongs to the machine it runs on, as `port NAME`: the host's own interfaces, TAPs outside the
+    /// lab's nodes, and interfaces that are none of the lab's cables. Empty for a lab that can run in a sandbox.
+    pub fn needs_real_host(&self) -> Vec<String> {
+        let is_cable = |name: &str| self.nodes.iter().flat_map(|n| &n.cables).any(|cable| cable.peer == name);
+        let real = |port: &&Port| match (&port.netns, port.kind) {
+            (Netns::Node(_), _) => false,
+            (Netns::Own, PortKind::Raw) => !is_cable(&port.interface.name),
+            _ => true,
+        };
+        self.ports.iter().filter(real).map(|port| format!("port {}", port.name)).collect()
+    }
+}
+
 /// An Ethernet segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {

@@ -1,0 +1,204 @@
+//! What the core costs: parsing, walking, flooding, learning, sweeping, and how that grows with the table.
+//!
+//! Times are per batch of 64 frames unless the name says otherwise; throughput is given in frames.
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use vswitchd::bridge::{Bridge, BridgeConfig, LegConfig};
+use vswitchd::fabric::{Change, Fabric};
+use vswitchd::frame::{BATCH_MAX, Batch, Frame, Headers, LegIndex, NodeId, Offload, PortId};
+use vswitchd::time::Time;
+use vswitchd::trace::Trace;
+use vswitchd::wire::mac::Mac;
+
+const STATIONS_MANY: u32 = 65_536;
+
+fn mac(n: u32) -> Mac {
+    let [a, b, c, d] = n.to_be_bytes();
+    Mac([2, 0, a, b, c, d])
+}
+
+fn bytes(dst: Mac, src: Mac) -> Vec<u8> {
+    [&dst.0[..], &src.0, &[8, 0], &[0; 46]].concat()
+}
+
+fn config() -> BridgeConfig {
+    BridgeConfig { fdb_max: STATIONS_MANY, ..BridgeConfig::default() }
+}
+
+/// One bridge with that many ports.
+fn fabric(ports: u16) -> Fabric {
+    let mut fabric = Fabric::new([1, 2]);
+    let mut apply = |change| fabric.apply(change, Time::ZERO).expect("the fabric is sound");
+    apply(Change::AddBridge(NodeId(0), config()));
+    (0..ports).for_each(|port| apply(Change::AddPort(PortId(port), NodeId(0), LegConfig::default())));
+    fabric
+}
+
+/// Frames in small buffers that are handed round, as the edge does.
+struct Rounds {
+    batch: Batch,
+    buffers: Vec<Box<[u8]>>,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        Self {
+            batch: Batch::new(),
+            buffers: (0..BATCH_MAX).map(|_| vec![0; 60].into_boxed_slice()).collect(),
+        }
+    }
+
+    fn fill(&mut self, mut each: impl FnMut(usize) -> (Mac, Mac, PortId)) {
+        self.batch.clear(|buffer| self.buffers.push(buffer));
+        for index in 0..BATCH_MAX {
+            let mut buffer = self.buffers.pop().expect("as many as frames");
+            let (dst, src, port) = each(index);
+            buffer[..6].copy_from_slice(&dst.0);
+            buffer[6..12].copy_from_slice(&src.0);
+            buffer[12..14].copy_from_slice(&[8, 0]);
+            self.batch.push(Frame::new(buffer, 0, 60, port));
+        }
+    }
+
+    fn run(&mut self, fabric: &mut Fabric, now: Time) {
+        fabric.receive(&mut self.batch, now);
+        black_box(self.batch.deliveries());
+    }
+}
+
+/// Teaches `count` stations, evenly behind ports 1 and up.
+fn teach(fabric: &mut Fabric, ports: u16, count: u32) {
+    let mut rounds = Rounds::new();
+    for base in (0..count).step_by(BATCH_MAX) {
+        rounds.fill(|index| {
+            let n = (base + index as u32) % count;
+            (mac(n), mac(n), PortId(1 + (n % u32::from(ports - 1)) as u16))
+        });
+        rounds.run(fabric, Time::ZERO);
+    }
+}
+
+fn parse(c: &mut Criterion) {
+    let bytes = bytes(mac(1), mac(2));
+    c.bench_function("parse/one frame", |b| b.iter(|| Headers::parse(black_box(&bytes), &Offload::NONE)));
+}
+
+/// The device alone: one frame, both stations known.
+fn bridge(c: &mut Criterion) {
+    let mut bridge = Bridge::new(config(), [1, 2]).expect("sound");
+    for _ in 0..2 {
+        bridge.attach(LegConfig::default(), Time::ZERO).expect("there is room");
+    }
+    let parse = |dst, src| Headers::parse(&bytes(dst, src), &Offload::NONE).expect("long enough");
+    let (there, back) = (parse(mac(1), mac(2)), parse(mac(2), mac(1)));
+    let mut now = 0;
+    c.bench_function("bridge/known unicast, there and back (two frames)", |b| {
+        b.iter(|| {
+            now += 1000;
+            let now = Time::from_nanos(now);
+            black_box(bridge.forward(LegIndex(0), black_box(&there), now, &mut Trace::off()));
+            black_box(bridge.forward(LegIndex(1), black_box(&back), now, &mut Trace::off()));
+        });
+    });
+}
+
+fn unicast(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk/known unicast");
+    group.throughput(Throughput::Elements(BATCH_MAX as u64));
+    for stations in [10, STATIONS_MANY] {
+        let mut fabric = fabric(8);
+        teach(&mut fabric, 8, stations);
+        let (rounds, mut random) = (RefCell::new(Rounds::new()), 1_u32);
+        let source = mac(u32::MAX);
+        let mut fill = || {
+            rounds.borrow_mut().fill(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (mac((random >> 8) % stations), source, PortId(0))
+            });
+        };
+        group.bench_function(format!("{stations} stations"), |b| {
+            // one batch at a time, and only the walk is timed
+            b.iter_batched(
+                &mut fill,
+                |()| rounds.borrow_mut().run(&mut fabric, Time::ZERO),
+                BatchSize::PerIteration,
+            );
+        });
+        assert_eq!(
+            fabric.books().drops.total(),
+            64 * u64::from(stations.div_ceil(64)),
+            "only the teaching ended"
+        );
+    }
+}
+
+fn flood(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk/flood");
+    group.throughput(Throughput::Elements(BATCH_MAX as u64));
+    for ports in [4, 64] {
+        let mut fabric = fabric(ports + 1);
+        let mut rounds = Rounds::new();
+        group.bench_function(format!("{ports} ports"), |b| {
+            b.iter(|| {
+                rounds.fill(|_| (Mac::BROADCAST, mac(1), PortId(0)));
+                rounds.run(&mut fabric, Time::ZERO);
+            });
+        });
+    }
+}
+
+/// Every frame has a new source, in a table that is full of expired ones.
+fn churn(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk/learn");
+    group.throughput(Throughput::Elements(BATCH_MAX as u64));
+    let mut fabric = fabric(2);
+    let (mut rounds, mut n, mut now) = (Rounds::new(), 0_u32, Time::ZERO);
+    group.bench_function("every source is new", |b| {
+        b.iter(|| {
+            now = now + Duration::from_secs(1);
+            rounds.fill(|_| {
+                n = n.wrapping_add(1);
+                (mac(u32::MAX), mac(n), PortId(0))
+            });
+            rounds.run(&mut fabric, now);
+            fabric.tick(now);
+        });
+    });
+    let (mut rounds, mut n) = (Rounds::new(), 0_u32);
+    group.bench_function("every source moves", |b| {
+        b.iter(|| {
+            n = n.wrapping_add(1);
+            rounds.fill(|index| (mac(u32::MAX), mac(index as u32), PortId((n % 2) as u16)));
+            rounds.run(&mut fabric, now);
+        });
+    });
+}
+
+fn sweep(c: &mut Criterion) {
+    let late = Time::from_secs(1000);
+    let taught = || {
+        let mut fabric = fabric(8);
+        teach(&mut fabric, 8, STATIONS_MANY);
+        fabric
+    };
+    let mut group = c.benchmark_group("ageing");
+    group.sample_size(10);
+    group.bench_function("one tick of 64k expired stations", |b| {
+        b.iter_batched_ref(taught, |fabric| fabric.tick(late), BatchSize::PerIteration);
+    });
+    group.bench_function("all ticks of 64k expired stations", |b| {
+        let all = |fabric: &mut Fabric| {
+            while fabric.deadline().is_some() {
+                fabric.tick(late);
+            }
+        };
+        b.iter_batched_ref(taught, all, BatchSize::PerIteration);
+    });
+}
+
+criterion_group!(benches, parse, bridge, unicast, flood, churn, sweep);
+criterion_main!(benches);

@@ -1,0 +1,206 @@
+//! The forwarding database: which station is behind which leg.
+//!
+//! Entries are found by (VLAN id, address) in one word. Learned ones age; local, static and sticky ones do not.
+//! Whether an entry has expired is tested whenever it is looked at, so the sweep is only there to give memory back
+//! and may come as late as it likes. For the same reason a full table makes room by what has expired before it
+//! refuses: a limit of n means n stations that are valid now.
+//!
+//! Seeing a source happens in two steps. [`Fdb::sight`] says what would happen and changes nothing; [`Fdb::commit`]
+//! does that. `explain` takes only the first, and so cannot disagree with what real frames do.
+
+use std::time::Duration;
+
+use super::{StationEntry, StationKind};
+use crate::frame::LegIndex;
+use crate::table::{AgedTable, Hashed, Slot};
+use crate::time::Time;
+use crate::wire::mac::Mac;
+
+/// How many entries a sweep removes at most, and how many a full table gives up at once.
+pub(super) const SWEEP_MAX: usize = 256;
+/// How many entries the user may set, so that learned and set ones together fit the table by far.
+const SET_MAX: usize = 1 << 20;
+
+const MAC_BITS: u32 = 48;
+
+/// Where a station is, and how firmly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) leg: LegIndex,
+    pub(super) kind: StationKind,
+}
+
+/// What the sight of a source means to the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sight {
+    /// Unknown, and there is no room (B19).
+    Full,
+    /// It is behind another leg now (B5, B6).
+    Move(Slot, LegIndex),
+    /// Unknown; there is room.
+    New(Hashed),
+    /// The address is the host's (B8).
+    Own,
+    /// It is where it was.
+    Refresh(Slot),
+    /// It was sighted here, but stays where the user said (B7).
+    Stuck(Slot),
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Fdb {
+    table: AgedTable<Place>,
+    ageing_ns: u64,
+    learned_max: usize,
+}
+
+impl Fdb {
+    pub(super) fn new(hash_key: [u64; 2], ageing: Duration, learned_max: u32) -> Self {
+        let mut fdb = Self { table: AgedTable::new(hash_key), ageing_ns: 0, learned_max: 0 };
+        fdb.configure(ageing, learned_max);
+        fdb
+    }
+
+    /// What is there stays, even above the new limit: that only keeps others out until enough have expired.
+    pub(super) fn configure(&mut self, ageing: Duration, learned_max: u32) {
+        self.ageing_ns = u64::try_from(ageing.as_nanos()).unwrap_or(u64::MAX);
+        self.learned_max = learned_max as usize;
+    }
+
+    /// Whether nothing is remembered (B14).
+    #[inline]
+    pub(super) fn forgets_at_once(&self) -> bool {
+        self.ageing_ns == 0
+    }
+
+    /// Where the station is, if that is known now.
+    #[inline(always)]
+    pub(super) fn lookup(&self, vid: u16, mac: Mac, now: Time) -> Option<Place> {
+        let slot = self.table.find(self.hash(vid, mac))?;
+        self.valid(slot, now).then(|| self.table.value(slot))
+    }
+
+    /// What it means that the station is seen behind `leg`.
+    #[inline(always)]
+    pub(super) fn sight(&self, vid: u16, mac: Mac, leg: LegIndex, now: Time) -> Sight {
+        let hashed = self.hash(vid, mac);
+        match self.table.find(hashed) {
+            Some(slot) if self.valid(slot, now) => match self.table.value(slot) {
+                Place { kind: StationKind::Local, .. } => Sight::Own,
+                place if place.leg == leg => Sight::Refresh(slot),
+                Place { kind: StationKind::Sticky, .. } => Sight::Stuck(slot),
+                place => Sight::Move(slot, place.leg),
+            },
+            _ if self.has_room(now) => Sight::New(hashed),
+            _ => Sight::Full,
+        }
+    }
+
+    /// Does what [`Fdb::sight`] said, at the same time and with nothing in between.
+    #[inline(always)]
+    pub(super) fn commit(&mut self, sight: Sight, leg: LegIndex, now: Time) {
+        match sight {
+            Sight::Full | Sight::Own => {}
+            Sight::Move(slot, _) => {
+                self.table.value_mut(slot).leg = leg;
+                self.table.refresh(slot, now);
+            }
+            Sight::New(hashed) => self.learn(hashed, leg, now),
+            Sight::Refresh(slot) | Sight::Stuck(slot) => self.table.refresh(slot, now),
+        }
+    }
+
+    /// Sets an entry that does not age, over whatever the address had (B11). False when there is no room.
+    pub(super) fn set(&mut self, vid: u16, mac: Mac, place: Place, now: Time) -> bool {
+        let hashed = self.hash(vid, mac);
+        match self.table.find(hashed) {
+            Some(slot) => self.table.remove(slot),
+            None if self.table.len() - self.table.aging() >= SET_MAX => return false,
+            None => {}
+        }
+        self.table.insert(hashed, place, true, now);
+        true
+    }
+
+    /// Removes the entry if it is of that kind; says whether it was there.
+    pub(super) fn unset(&mut self, vid: u16, mac: Mac, kind: StationKind) -> bool {
+        let found = self.table.find(self.hash(vid, mac));
+        let found = found.filter(|slot| self.table.value(*slot).kind == kind);
+        if let Some(slot) = found {
+            self.table.remove(slot);
+        }
+        found.is_some()
+    }
+
+    /// Forgets every station for which `keep` says no.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Place) -> bool) {
+        self.table.retain(|_, place| keep(place));
+    }
+
+    /// Removes up to `budget` expired entries, and says how many it removed.
+    pub(super) fn sweep(&mut self, now: Time, budget: usize) -> usize {
+        let mut removed = 0;
+        while let Some(slot) = self.table.oldest().filter(|slot| removed < budget && !self.valid(*slot, now))
+        {
+            self.table.remove(slot);
+            removed += 1;
+        }
+        removed
+    }
+
+    /// When the next entry expires.
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let seen = self.table.seen(self.table.oldest()?);
+        Some(seen + Duration::from_nanos(self.ageing_ns)).filter(|deadline| *deadline < Time::NEVER)
+    }
+
+    /// What is valid now, in the order of VLAN and address.
+    pub(super) fn stations(&self, now: Time) -> Vec<StationEntry> {
+        let mut valid: Vec<_> = self.table.iter().filter(|(_, slot)| self.valid(*slot, now)).collect();
+        valid.sort_unstable_by_key(|(key, _)| *key);
+        let entry = |(key, slot): (u64, Slot)| {
+            let (Place { leg, kind }, [_, _, mac @ ..]) = (self.table.value(slot), key.to_be_bytes());
+            StationEntry { mac: Mac(mac), leg, kind, idle: now.since(self.table.seen(slot)) }
+        };
+        valid.into_iter().map(entry).collect()
+    }
+
+    #[inline]
+    fn hash(&self, vid: u16, mac: Mac) -> Hashed {
+        self.table.hash(u64::from(vid) << MAC_BITS | mac.to_u64())
+    }
+
+    /// As the kernel's `has_expired`: an entry is gone at the very moment it is `ageing` old.
+    #[inline]
+    fn valid(&self, slot: Slot, now: Time) -> bool {
+        let idle_ns = now.as_nanos().saturating_sub(self.table.seen(slot).as_nanos());
+        idle_ns < self.ageing_ns || self.table.value(slot).kind != StationKind::Learned
+    }
+
+    /// Whether one more may be learned. Those that have expired are the oldest, so it is enough to look at the last
+    /// of those that would have to go. More than a sweep would remove is only asked for after the limit was lowered.
+    #[cold]
+    fn has_room(&self, now: Time) -> bool {
+        let excess = (self.table.aging() + 1).saturating_sub(self.learned_max);
+        match excess {
+            0 => true,
+            1..=SWEEP_MAX => self.table.nth_oldest(excess - 1).is_some_and(|slot| !self.valid(slot, now)),
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, hashed: Hashed, leg: LegIndex, now: Time) {
+        if let Some(expired) = self.table.find(hashed) {
+            self.table.remove(expired);
+        }
+        while self.table.aging() >= self.learned_max
+            && let Some(expired) = self.table.oldest()
+        {
+            self.table.remove(expired);
+        }
+        self.table.insert(hashed, Place { leg, kind: StationKind::Learned }, false, now);
+    }
+}

@@ -1,0 +1,247 @@
+//! `[[expect]]`: what `vswitchd verify` is to try.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::names;
+use super::raw::{RawExpect, Rows};
+use super::scope::Scope;
+use super::suggest;
+use crate::control::plan::{Expect, Netns, Node, PROBE_TIMEOUT, Place, Port, Probe};
+use crate::verdict::Reason;
+
+/// An hour: longer, and a failing lab would seem to hang.
+const TIMEOUT_MAX: f64 = 3600.0;
+
+/// The kinds there are, in the order of the alphabet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Arp,
+    Drops,
+    Fdb,
+    Interface,
+    Ping,
+    Route,
+    Tcp,
+    Udp,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("arp", Kind::Arp),
+    ("drops", Kind::Drops),
+    ("fdb", Kind::Fdb),
+    ("interface", Kind::Interface),
+    ("ping", Kind::Ping),
+    ("route", Kind::Route),
+    ("tcp", Kind::Tcp),
+    ("udp", Kind::Udp),
+];
+
+/// All expectations.
+pub(super) fn resolve(
+    scope: &mut Scope,
+    rows: Option<&Rows<RawExpect>>,
+    ports: &[Port],
+    nodes: &[Node],
+) -> Vec<Expect> {
+    let mut expects = Vec::new();
+    for raw in rows.map_or(&[][..], |rows| &rows.0) {
+        let kinds = KINDS.map(|(word, _)| word).join(", ");
+        let kind = scope.required(&raw.kind, &raw.span, "kind", &format!("it is one of {kinds}"));
+        let from = scope.required(&raw.from, &raw.span, "from", "who looks: a node, or \"host\"");
+        let to = scope.required(&raw.to, &raw.span, "to", "what is looked for, such as an address");
+        let words = [("ok", true), ("fail", false)];
+        let succeed = raw.result.given().and_then(|text| scope.word(text, "result", &words)).unwrap_or(true);
+        let timeout = scope.seconds(&raw.timeout, "timeout", (0.1, TIMEOUT_MAX), PROBE_TIMEOUT);
+        let kind = kind.and_then(|text| scope.word(text, "kind", &KINDS));
+        let (Some(kind), Some(from), Some(to)) = (kind, from, to) else { continue };
+        let lab = Lab { ports, nodes, succeed };
+        let Some(probe) = lab.probe(scope, kind, from, to) else { continue };
+        expects.push(Expect { probe, timeout, succeed, line: scope.line(&raw.span) });
+    }
+    expects
+}
+
+/// What an expectation can refer to.
+struct Lab<'a> {
+    ports: &'a [Port],
+    nodes: &'a [Node],
+    succeed: bool,
+}
+
+impl Lab<'_> {
+    fn probe(
+        &self,
+        scope: &mut Scope,
+        kind: Kind,
+        from: &Spanned<String>,
+        to: &Spanned<String>,
+    ) -> Option<Probe> {
+        match kind {
+            Kind::Drops => {
+                let port = self.port(scope, from);
+                let reason = reason(scope, to);
+                Some(Probe::Drops { port: port?, reason: reason? })
+            }
+            Kind::Fdb => {
+                let network = scope.network(from);
+                let node = self.node(scope, to, false);
+                let (network, node) = (network?, node?);
+                self.check_station(scope, to, &network, &node);
+                Some(Probe::Fdb { network, node })
+            }
+            _ => {
+                let from = self.place(scope, from);
+                self.probe_from(scope, kind, from, to)
+            }
+        }
+    }
+
+    /// The kinds whose `from` is a place.
+    fn probe_from(
+        &self,
+        scope: &mut Scope,
+        kind: Kind,
+        from: Option<Place>,
+        to: &Spanned<String>,
+    ) -> Option<Probe> {
+        Some(match kind {
+            Kind::Arp => {
+                let to = scope.ip(to, "192.168.50.5").inspect(|ip| self.check_owner(scope, to, *ip, true));
+                Probe::Arp { from: from?, to: to? }
+            }
+            Kind::Interface => {
+                // what must not be there may be anything that is a name
+                let valid = to.get_ref() == "lo" || names::check_interface(scope, to, "the interface");
+                if !valid {
+                    return None;
+                }
+                Probe::Interface { from: from?, name: to.get_ref().clone() }
+            }
+            Kind::Ping => {
+                let to = scope.ip(to, "192.168.50.5").inspect(|ip| self.check_owner(scope, to, *ip, false));
+                Probe::Ping { from: from?, to: to? }
+            }
+            Kind::Route => {
+                let to = route(scope, to);
+                Probe::Route { from: from?, to: to? }
+            }
+            Kind::Tcp => {
+                let to = self.endpoint(scope, to);
+                Probe::Tcp { from: from?, to: to? }
+            }
+            Kind::Udp => {
+                let to = self.endpoint(scope, to);
+                Probe::Udp { from: from?, to: to? }
+            }
+            Kind::Drops | Kind::Fdb => return None,
+        })
+    }
+
+    fn place(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<Place> {
+        if text.get_ref() == "host" {
+            return Some(Place::Host);
+        }
+        self.node(scope, text, true).map(Place::Node)
+    }
+
+    fn node(&self, scope: &mut Scope, text: &Spanned<String>, or_host: bool) -> Option<String> {
+        if scope.nodes.has(text.get_ref()) {
+            return Some(text.get_ref().clone());
+        }
+        let mut names: Vec<_> = scope.nodes.keys().cloned().collect();
+        if or_host {
+            names.push("host".to_owned());
+        }
+        scope.unknown(text, "node", &names.iter().map(String::as_str).collect::<Vec<_>>());
+        None
+    }
+
+    fn port(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<String> {
+        if scope.ports.has(text.get_ref()) {
+            return Some(text.get_ref().clone());
+        }
+        let names: Vec<_> = self.ports.iter().map(|port| port.name.as_str()).collect();
+        scope.unknown(text, "port", &names);
+        None
+    }
+
+    fn endpoint(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<SocketAddr> {
+        let given = text.get_ref();
+        let Some(endpoint) = given.parse::<SocketAddr>().ok().filter(|endpoint| endpoint.port() != 0) else {
+            let help = match given.parse::<IpAddr>() {
+                Ok(IpAddr::V4(ip)) => format!("add a port: \"{ip}:80\""),
+                Ok(IpAddr::V6(ip)) => format!("add a port: \"[{ip}]:80\""),
+                Err(_) => "write an address and a port, like \"192.168.50.5:80\"".to_owned(),
+            };
+            let message = format!("{given:?} is not an address with a port");
+            scope.error(text.span(), "not an endpoint", message).help(help);
+            return None;
+        };
+        self.check_owner(scope, text, endpoint.ip(), false);
+        Some(endpoint)
+    }
+
+    /// Warns of an address that nobody has, where somebody should.
+    fn check_owner(&self, scope: &mut Scope, text: &Spanned<String>, ip: IpAddr, always: bool) {
+        let cables =
+            self.nodes.iter().flat_map(|node| &node.cables).flat_map(|cable| &cable.interface.address);
+        let bridges = self.nodes.iter().flat_map(|node| &node.bridges).flat_map(|bridge| &bridge.address);
+        let ports = self.ports.iter().flat_map(|port| &port.interface.address);
+        let loopback = ip.is_loopback();
+        if loopback || ports.chain(cables).chain(bridges).any(|net| net.addr() == ip) {
+            return;
+        }
+        let message = format!("nobody in this file has the address {ip}");
+        if always {
+            scope.error(text.span(), "whose?", message).help(
+                "the probe compares with the hardware address of its owner, so it must be an interface's",
+            );
+        } else if self.succeed {
+            scope
+                .warn(text.span(), "whose?", message)
+                .help("if it is meant to be unreachable, write result = \"fail\"");
+        }
+    }
+
+    fn check_station(&self, scope: &mut Scope, text: &Spanned<String>, network: &str, node: &str) {
+        let of_node = |port: &&Port| port.netns == Netns::Node(node.to_owned());
+        if self.ports.iter().filter(of_node).any(|port| port.network == network) {
+            return;
+        }
+        let message = format!("node {node:?} has no interface on network {network:?}");
+        scope
+            .error(text.span(), "nothing to learn", message)
+            .help("name a node that is plugged into the network");
+    }
+}
+
+fn reason(scope: &mut Scope, text: &Spanned<String>) -> Option<Reason> {
+    let reason = Reason::from_name(text.get_ref());
+    if reason.is_none() {
+        let names = Reason::ALL.map(Reason::name);
+        scope
+            .error(text.span(), "not a reason", format!("no frame is dropped for {:?}", text.get_ref()))
+            .help(suggest::hint(text.get_ref(), "the reasons are", &names));
+    }
+    reason
+}
+
+fn route(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
+    let given = text.get_ref();
+    let Ok(net) = given.parse::<IpNet>() else {
+        scope
+            .error(text.span(), "not a route", format!("{given:?} is not a destination"))
+            .help("write a network and the length of its prefix, like \"192.168.50.0/24\"");
+        return None;
+    };
+    if net.addr() != net.network() {
+        scope
+            .error(text.span(), "not a network", format!("no route has the destination {net}"))
+            .help(format!("the network is {:?}", net.trunc().to_string()));
+        return None;
+    }
+    Some(net)
+}

@@ -1,0 +1,85 @@
+//! What was written: from the text of a file to a [`Plan`], or to everything that is wrong with it.
+//!
+//! Three steps, each of which goes on after a fault and only adds to the list: toml's parser recovers from
+//! syntax errors and gives a tree with byte ranges; [`raw`] turns the tree into structs, checking keys and types;
+//! the sections (one file each) give them their meaning, checking values, references and what collides. A plan
+//! comes out only if nothing is wrong. All of it is a pure function of the text: whether the plan fits this
+//! machine is [`super::check`]'s question.
+//!
+//! No text whatever makes it panic, and its work is bounded by the size of the text.
+
+mod address;
+mod diagnostic;
+mod expects;
+mod fdb;
+mod links;
+mod macs;
+mod names;
+mod networks;
+mod nodes;
+mod ports;
+mod raw;
+mod scope;
+mod segments;
+mod suggest;
+mod syntax;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, position};
+
+use raw::RawFile;
+use scope::Scope;
+
+use crate::control::plan::Plan;
+use crate::frame::PORTS_MAX;
+
+/// What the text means. `stem` is the file's name without its extension, and the lab's unless the text names it.
+///
+/// # Errors
+/// Everything that is wrong, warnings included, in the order of the text.
+pub fn parse(text: &str, stem: &str) -> Result<(Plan, Vec<Diagnostic>), Diagnostics> {
+    let (tree, broken, mut found) = syntax::parse(text);
+    let raw: RawFile = raw::read(tree.get_ref(), 0..0, &mut found);
+    if broken {
+        // half a file: what is missing may only be unreadable
+        return Err(syntax::without_echoes(found, text).sorted());
+    }
+    let mut scope = Scope::new(text, found);
+    let plan = resolve(&mut scope, &raw, stem);
+    let found = scope.found.sorted();
+    if found.has_errors() { Err(found) } else { Ok((plan, found.into())) }
+}
+
+fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
+    let name = lab_name(scope, raw, stem);
+    let (networks, mut ports) = networks::resolve(scope, raw.network.value());
+    nodes::claim_names(scope, raw.node.value());
+    ports.extend(ports::resolve(scope, raw.port.value(), &networks));
+    let (mut nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
+    ports.extend(node_ports);
+    check_count(scope, &ports);
+    let links = links::resolve(scope, raw.link.value(), &networks);
+    segments::check(scope, &links, &ports);
+    macs::assign(scope, &name, &mut ports, &mut nodes);
+    let fdb = fdb::resolve(scope, raw.fdb.value(), &ports);
+    let expects = expects::resolve(scope, raw.expect.value(), &ports, &nodes);
+    Plan { name, networks, links, ports, fdb, nodes, expects }
+}
+
+fn lab_name(scope: &mut Scope, raw: &RawFile, stem: &str) -> String {
+    match raw.lab.value().and_then(|lab| lab.name.given()) {
+        Some(name) => {
+            names::check_name(scope, name, "the lab's name");
+            name.get_ref().clone()
+        }
+        None => names::from_stem(stem),
+    }
+}
+
+fn check_count(scope: &mut Scope, ports: &[crate::control::plan::Port]) {
+    let Some(extra) = ports.get(PORTS_MAX) else { return };
+    let span = scope.ports.first(&extra.name).unwrap_or_default();
+    scope
+        .error(span, "one too many", format!("the lab has {} ports", ports.len()))
+        .help(format!("at most {PORTS_MAX}, as the kernel's bridge; split the lab into several files"));
+}

@@ -1,0 +1,244 @@
+//! What was written: each table of the file as a struct of optional values, every value with its byte range.
+//!
+//! serde's derived structs would stop at the first fault of a table. The macro below makes the same structs from
+//! the same field lists, but reads key by key from toml's tree with spans, so that all wrong types and all
+//! unknown keys of a file are reported in one go. Nothing here knows what a value means; types are checked, ranges
+//! and references are not, and nothing is required.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostics;
+use super::suggest;
+pub(super) use super::value::Rows;
+use super::value::{List, OneOrMore, Seconds, Value};
+
+/// A table of the file.
+pub(super) trait Table: Sized {
+    /// How the file writes it.
+    const HEADER: &'static str;
+    /// Keys that the file format has but this version does not.
+    const LATER: &'static [&'static str];
+
+    /// The keys it has.
+    fn keys() -> Vec<&'static str>;
+
+    /// Takes the values of its keys out of `fields`.
+    fn take(fields: &mut Fields<'_, '_>) -> Self;
+}
+
+/// Reads a table and reports whatever is in it but is not a key of it.
+pub(super) fn read<T: Table>(table: &DeTable<'_>, span: Range<usize>, found: &mut Diagnostics) -> T {
+    let result = T::take(&mut Fields { table, span, found });
+    let keys = T::keys();
+    let header = T::HEADER;
+    for key in table.keys() {
+        let name: &str = key.get_ref();
+        if T::LATER.contains(&name) {
+            found
+                .error(
+                    key.span(),
+                    "a later version will know it",
+                    format!("`{name}` in {header} is not supported by this version"),
+                )
+                .help("remove it");
+        } else if !keys.contains(&name) {
+            found
+                .error(key.span(), "unknown key", format!("{header} has no key `{name}`"))
+                .help(suggest::hint(name, "its keys are", &keys));
+        }
+    }
+    result
+}
+
+/// A table while it is read.
+pub(super) struct Fields<'a, 't> {
+    table: &'a DeTable<'t>,
+    span: Range<usize>,
+    found: &'a mut Diagnostics,
+}
+
+impl Fields<'_, '_> {
+    /// The value of a key; a wrong type is reported.
+    fn value<T: Value>(&mut self, key: &'static str) -> Field<T> {
+        let Some(value) = self.table.get(key) else { return Field::Absent };
+        let value: &Spanned<DeValue<'_>> = value;
+        match T::read(value.get_ref(), value.span(), key, self.found) {
+            Some(read) => Field::Given(Spanned::new(value.span(), read)),
+            None => Field::Wrong,
+        }
+    }
+}
+
+/// The value of a key.
+#[derive(Debug)]
+pub(super) enum Field<T> {
+    /// The key is not there.
+    Absent,
+    /// It is there and of the right type.
+    Given(Spanned<T>),
+    /// It is there, and what is wrong with it was reported.
+    Wrong,
+}
+
+impl<T> Field<T> {
+    pub(super) fn given(&self) -> Option<&Spanned<T>> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// The value, without its place.
+    pub(super) fn value(&self) -> Option<&T> {
+        self.given().map(Spanned::get_ref)
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+macro_rules! tables {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $header:literal, later $later:tt {
+            $($field:ident: $type:ty,)*
+            $(.. $group:ident: $group_type:ty,)?
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(super) struct $name {
+            /// The header, or the whole of an inline table.
+            #[allow(dead_code, reason = "every table has it; the file and [lab] are never pointed at")]
+            pub(super) span: Range<usize>,
+            $(pub(super) $field: Field<$type>,)*
+            $(pub(super) $group: $group_type,)?
+        }
+
+        impl Table for $name {
+            const HEADER: &'static str = $header;
+            const LATER: &'static [&'static str] = &$later;
+
+            fn keys() -> Vec<&'static str> {
+                #[allow(unused_mut, reason = "only tables with a group add to it")]
+                let mut keys = vec![$(stringify!($field)),*];
+                $(keys.extend(<$group_type>::keys());)?
+                keys
+            }
+
+            fn take(fields: &mut Fields<'_, '_>) -> Self {
+                Self {
+                    span: fields.span.clone(),
+                    $($field: fields.value(stringify!($field)),)*
+                    $($group: <$group_type>::take(fields),)?
+                }
+            }
+        }
+    )*};
+}
+
+tables! {
+    /// The file.
+    RawFile = "the file", later ["router"] {
+        lab: RawLab,
+        network: Rows<RawNetwork>,
+        link: Rows<RawLink>,
+        port: Rows<RawPort>,
+        fdb: Rows<RawFdb>,
+        node: Rows<RawNode>,
+        expect: Rows<RawExpect>,
+    }
+
+    /// `[lab]`
+    RawLab = "[lab]", later [] {
+        name: String,
+    }
+
+    /// `[[network]]`
+    RawNetwork = "[[network]]", later ["vlan_filtering", "stp", "multicast_snooping", "icc"] {
+        name: String,
+        host: OneOrMore,
+        mtu: i64,
+        ageing: Seconds,
+        fdb_max: i64,
+        group_fwd_mask: i64,
+        no_linklocal_learn: bool,
+    }
+
+    /// `[[link]]`
+    RawLink = "[[link]]", later [] {
+        networks: List,
+    }
+
+    /// `[[port]]`
+    RawPort = "[[port]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
+        name: String,
+        interface: String,
+        netns: String,
+        ..settings: RawSettings,
+    }
+
+    /// `[[node.interface]]`
+    RawInterface = "[[node.interface]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
+        name: String,
+        peer: String,
+        ..settings: RawSettings,
+    }
+
+    /// What `[[port]]` and `[[node.interface]]` have in common.
+    RawSettings = "a port", later [] {
+        network: String,
+        kind: String,
+        address: OneOrMore,
+        mac: String,
+        mtu: i64,
+        gateway: OneOrMore,
+        offload: bool,
+        learning: bool,
+        flood: bool,
+        mcast_flood: bool,
+        bcast_flood: bool,
+        hairpin: bool,
+        isolated: bool,
+        locked: bool,
+        group_fwd_mask: i64,
+        promiscuous: String,
+    }
+
+    /// `[[fdb]]`
+    RawFdb = "[[fdb]]", later ["vlan"] {
+        network: String,
+        mac: String,
+        port: String,
+        sticky: bool,
+    }
+
+    /// `[[node]]`
+    RawNode = "[[node]]", later [] {
+        name: String,
+        setup: OneOrMore,
+        command: List,
+        interface: Rows<RawInterface>,
+        bridge: Rows<RawBridge>,
+    }
+
+    /// `[[node.bridge]]`
+    RawBridge = "[[node.bridge]]", later [] {
+        name: String,
+        interfaces: OneOrMore,
+        address: OneOrMore,
+    }
+
+    /// `[[expect]]`
+    RawExpect = "[[expect]]", later [] {
+        from: String,
+        to: String,
+        kind: String,
+        result: String,
+        timeout: Seconds,
+    }
+}

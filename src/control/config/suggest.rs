@@ -1,0 +1,70 @@
+//! "Did you mean …?"
+
+/// The candidate that `word` is most likely a misspelling of, if any is close enough.
+pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count().max(3) / 3;
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// A hint for a word that is none of the candidates: the closest, or all of them.
+pub(super) fn hint<'a>(word: &str, what: &str, candidates: &[&'a str]) -> String {
+    /// More would bury the message.
+    const LISTED_MAX: usize = 30;
+    if let Some(candidate) = closest(word, candidates.iter().copied()) {
+        return format!("did you mean `{candidate}`?");
+    }
+    let listed: Vec<_> = candidates.iter().take(LISTED_MAX).map(|c| format!("`{c}`")).collect();
+    let rest = match candidates.len().saturating_sub(LISTED_MAX) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    format!("{what}: {}{rest}", listed.join(", "))
+}
+
+/// How many insertions, deletions, replacements and swaps of neighbours turn `a` into `b` (optimal string
+/// alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    let mut before = vec![0; b.len() + 1];
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1; b.len() + 1];
+        for j in 0..b.len() {
+            let replaced = above[j] + usize::from(a[i] != b[j]);
+            row[j + 1] = replaced.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspellings() {
+        let keys = ["mtu", "mac", "network", "netns", "hairpin"];
+        let table = [
+            ("mut", Some("mtu"), "neighbours swapped"),
+            ("Network", Some("network"), "the wrong case"),
+            ("netwrk", Some("network"), "one missing"),
+            ("harpinn", Some("hairpin"), "one missing, one too many"),
+            ("stp", None, "nothing like it"),
+            ("", None, "nothing"),
+            ("x", None, "too short to guess"),
+        ];
+        for (word, expected, why) in table {
+            assert_eq!(closest(word, keys), expected, "{why}");
+        }
+        assert_eq!(hint("zzzz", "keys", &keys[..2]), "keys: `mtu`, `mac`");
+    }
+}

@@ -1,0 +1,137 @@
+//! From the plan that is to the plan that shall be.
+//!
+//! First the ports that go are closed, then the lab is changed (it may fail, and then undoes what it did), then the
+//! fabric (it cannot fail for a plan that passed), then new nodes start. If the lab refuses, the old plan is put to
+//! work again, so that a reload that fails costs at most the flows of the ports it wanted to change.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{DaemonError, Instance, load};
+use crate::control::diff::diff;
+use crate::control::plan::Plan;
+use crate::control::registry::{Registry, RegistryError};
+use crate::engine::Stopped;
+use crate::fabric::{Change, ChangeError};
+use crate::frame::PortId;
+use crate::lab::LabError;
+use crate::port::Port;
+
+/// Why a plan could not be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The poll did not take the port's descriptor.
+    #[error("port {0}: {1}")]
+    Attach(String, std::io::Error),
+    /// A change that a sound plan cannot lead to.
+    #[error("the fabric refused {0:?}: {1}")]
+    Fabric(Change, ChangeError),
+    /// Namespaces, interfaces or processes.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// There are more ports or networks than there is room for.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The engine has ended.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl Instance {
+    /// Reads the file again and applies what changed; says what it did.
+    ///
+    /// # Errors
+    /// [`DaemonError`]; the old plan is then at work.
+    pub(super) fn reload(&mut self) -> Result<Vec<String>, DaemonError> {
+        let mut plan = load(&self.file)?.plan;
+        // the socket, the journal and the lock bear the name: it cannot change under a running lab
+        plan.name.clone_from(&self.plan.name);
+        let done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
+        self.apply(plan)?;
+        Ok(if done.is_empty() { vec!["nothing changed".to_owned()] } else { done })
+    }
+
+    /// Puts a plan to work.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; the old plan is then at work.
+    pub(super) fn apply(&mut self, plan: Plan) -> Result<(), ApplyError> {
+        let mut registry = self.registry.clone();
+        let changes = registry.translate(&diff(&self.plan, &plan))?;
+        self.close_ports(&plan)?;
+        // the engine gives a port the id of its place, so the one it is opened with does not matter yet
+        match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
+            Ok(opened) => {
+                self.change_fabric(changes, opened.ports, &registry)?;
+                self.registry = registry;
+                self.plan = plan;
+            }
+            Err(error) => {
+                self.restore();
+                return Err(error.into());
+            }
+        }
+        let cancelled = Arc::clone(&self.cancelled);
+        Ok(self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?)
+    }
+
+    /// The lab did not take the new plan, and some ports are closed already: puts the old plan to work again. What
+    /// cannot be restored is said.
+    fn restore(&mut self) {
+        let registry = self.registry.clone();
+        let plan = self.plan.clone();
+        let restored = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
+            Ok(opened) => self.change_fabric(Vec::new(), opened.ports, &registry),
+            Err(error) => Err(error.into()),
+        };
+        let cancelled = Arc::clone(&self.cancelled);
+        let restored = restored.and_then(|()| {
+            Ok(self.lab.start(&plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?)
+        });
+        if let Err(error) = restored {
+            (self.log)(&format!("the old plan could not be restored: {error}"));
+        }
+    }
+
+    /// Closes the ports whose interface goes or changes, so that it can go.
+    fn close_ports(&mut self, plan: &Plan) -> Result<(), Stopped> {
+        let names = self.lab.closing(plan);
+        let closing: Vec<PortId> = names.iter().filter_map(|name| self.registry.port(name)).collect();
+        // dropped here, on the control thread: closing a TAP waits for the kernel
+        let _closed: Vec<Port> =
+            self.engine.with(move |switch| closing.iter().filter_map(|id| switch.detach(*id)).collect())?;
+        Ok(())
+    }
+
+    fn change_fabric(
+        &mut self,
+        changes: Vec<Change>,
+        ports: Vec<(String, Port)>,
+        registry: &Registry,
+    ) -> Result<(), ApplyError> {
+        let ports: Vec<(String, PortId, Port)> = ports
+            .into_iter()
+            .map(|(name, port)| {
+                let id = port_id(registry, &name);
+                (name, id, port)
+            })
+            .collect();
+        self.engine.with(move |switch| {
+            for change in changes {
+                let now = switch.now;
+                switch.fabric.apply(change, now).map_err(|error| ApplyError::Fabric(change, error))?;
+            }
+            for (name, id, port) in ports {
+                // a port that was gone and is back; new ones are up already
+                let _ = switch.fabric.apply(Change::SetPortUp(id, true), switch.now);
+                switch.attach(id, port).map_err(|error| ApplyError::Attach(name, error))?;
+            }
+            Ok(())
+        })?
+    }
+}
+
+/// The lab opens only ports of the plan that the registry has just been given.
+fn port_id(registry: &Registry, name: &str) -> PortId {
+    registry.port(name).expect("every port of the plan is in the registry")
+}

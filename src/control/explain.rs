@@ -1,0 +1,160 @@
+//! A frame's walk in words, each step with the line of the file that decided it.
+//!
+//! The fabric's trace names legs and reasons. [`Walk::take`] looks up, on the engine thread, what is plugged into the
+//! legs it mentions; [`render`] then finds the words, from the plan.
+
+use std::collections::BTreeMap;
+
+use crate::control::plan::{Line, Plan};
+use crate::control::protocol::ExplainStep;
+use crate::control::registry::Registry;
+use crate::fabric::{Behind, Fabric};
+use crate::frame::{Leg, LegIndex, NodeId, PortId};
+use crate::time::Time;
+use crate::trace::{Cast, Step, Trace, Unlearned};
+use crate::verdict::Reason;
+use crate::wire::mac::Mac;
+
+/// A trace, and what is plugged into the legs it mentions.
+#[derive(Debug)]
+pub struct Walk {
+    trace: Trace,
+    behind: BTreeMap<(u16, u16), Behind>,
+}
+
+impl Walk {
+    /// What would happen to the frame now.
+    pub fn take(fabric: &Fabric, port: PortId, frame: &[u8], now: Time) -> Self {
+        let trace = fabric.explain(port, frame, now);
+        let mut behind = BTreeMap::new();
+        let mut here = None;
+        for step in trace.steps() {
+            if let Step::Arrive(leg) = step {
+                here = Some(leg.node);
+            }
+            if let (Some(node), Some(leg)) = (here, leg_of(step))
+                && let Some(found) = fabric.behind(Leg { node, leg })
+            {
+                behind.insert((node.0, leg.0), found);
+            }
+        }
+        Self { trace, behind }
+    }
+}
+
+/// The leg a step mentions, of the device last arrived at.
+fn leg_of(step: &Step) -> Option<LegIndex> {
+    match step {
+        Step::Arrive(leg) => Some(leg.leg),
+        Step::Lookup(_, leg) => *leg,
+        Step::Move(_, leg) | Step::Withhold(leg, _) => Some(*leg),
+        _ => None,
+    }
+}
+
+/// The steps in words.
+pub fn render(walk: &Walk, plan: &Plan, registry: &Registry) -> Vec<ExplainStep> {
+    let mut words = Words { walk, plan, registry, here: NodeId(0) };
+    walk.trace.steps().iter().map(|step| words.step(step)).collect()
+}
+
+struct Words<'a> {
+    walk: &'a Walk,
+    plan: &'a Plan,
+    registry: &'a Registry,
+    here: NodeId,
+}
+
+impl Words<'_> {
+    fn step(&mut self, step: &Step) -> ExplainStep {
+        let (text, line) = match step {
+            Step::Arrive(leg) => {
+                self.here = leg.node;
+                let (from, line) = self.leg(leg.leg);
+                (format!("arrives on {} through {from}", self.network().0), line)
+            }
+            Step::Deliver(port) => {
+                let (name, line) = self.port(*port);
+                (format!("leaves through port {name}"), line)
+            }
+            Step::Drop(reason) => (format!("dropped: {reason}. {}", reason.explanation()), None),
+            Step::Flood(cast) => {
+                let what = match cast {
+                    Cast::Broadcast => "a broadcast",
+                    Cast::Multicast => "to a group",
+                    Cast::UnknownUnicast => "nobody knows where its destination is",
+                };
+                (format!("{what}: flooded to every port of {} that may have it", self.network().0), None)
+            }
+            Step::Lookup(mac, Some(leg)) => {
+                let (name, line) = self.leg(*leg);
+                (format!("destination {mac} is known to be behind {name}"), self.station_line(*mac).or(line))
+            }
+            Step::Lookup(mac, None) => (format!("destination {mac} is unknown"), None),
+            Step::Learn(mac) => (format!("source {mac} would be learned"), None),
+            Step::Move(mac, leg) => {
+                (format!("source {mac} would move here, from behind {}", self.leg(*leg).0), None)
+            }
+            Step::NotLearned(mac, why) => self.unlearned(*mac, *why),
+            Step::Refresh(mac) => (format!("source {mac} is known to be here, and would be refreshed"), None),
+            Step::Withhold(leg, reason) => self.withheld(*leg, *reason),
+        };
+        ExplainStep { text, line: line.map(|line| line.0) }
+    }
+
+    fn unlearned(&self, mac: Mac, why: Unlearned) -> (String, Option<Line>) {
+        let why = match why {
+            Unlearned::AgeingZero => "its network has `ageing = 0`",
+            Unlearned::Full => "its network has learned `fdb_max` stations",
+            Unlearned::Host => "it is the host, which is known without",
+            Unlearned::LearningOff => "its port has `learning = false`",
+            Unlearned::LinkLocal => "its network has `no_linklocal_learn = true`",
+            Unlearned::OwnAddress => "it is the host's own address",
+            Unlearned::Sticky => "a sticky entry says that it is elsewhere",
+        };
+        let line = if why.starts_with("a sticky") { self.station_line(mac) } else { None };
+        (format!("source {mac} is not learned: {why}"), line)
+    }
+
+    fn withheld(&self, leg: LegIndex, reason: Reason) -> (String, Option<Line>) {
+        let (name, line) = self.leg(leg);
+        (format!("no copy for {name}: {reason}. {}", reason.explanation()), line)
+    }
+
+    /// What is plugged into a leg of the device we are at.
+    fn leg(&self, leg: LegIndex) -> (String, Option<Line>) {
+        match self.walk.behind.get(&(self.here.0, leg.0)) {
+            Some(Behind::Bridge(node)) => {
+                let name = self.registry.node_name(*node).unwrap_or("?");
+                let here = self.network().0;
+                let link = self.plan.links.iter().find(|link| {
+                    link.networks.iter().any(|n| n == name) && link.networks.iter().any(|n| *n == here)
+                });
+                (format!("the link to {name}"), link.map(|link| link.line))
+            }
+            Some(Behind::Port(port)) => {
+                let (name, line) = self.port(*port);
+                (format!("port {name}"), line)
+            }
+            None => ("a leg that is gone".to_owned(), None),
+        }
+    }
+
+    fn port(&self, port: PortId) -> (String, Option<Line>) {
+        let name = self.registry.port_name(port).unwrap_or("?");
+        let line = self.plan.ports.iter().find(|port| port.name == name).map(|port| port.line);
+        (name.to_owned(), line)
+    }
+
+    fn network(&self) -> (String, Option<Line>) {
+        let name = self.registry.node_name(self.here).unwrap_or("?");
+        let line = self.plan.networks.iter().find(|network| network.name == name).map(|network| network.line);
+        (name.to_owned(), line)
+    }
+
+    /// The line of the static entry, if the file has one for the station here.
+    fn station_line(&self, mac: Mac) -> Option<Line> {
+        let here = self.network().0;
+        self.plan.fdb.iter().find(|s| s.mac == mac && s.network == here).map(|s| s.line)
+    }
+}

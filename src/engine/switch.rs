@@ -1,0 +1,210 @@
+//! What the engine thread owns, and one turn of it.
+//!
+//! A turn takes each ready port once: read a batch, walk it through the fabric, hand the copies to the ports they
+//! leave through. A batch is limited in bytes as well as in frames, so that large frames are written while they are
+//! still in the cache: the batch is for small frames, whose cost is the call. Copies are sorted by port before they
+//! are written because one call may then carry many (raw ports), and keep the order they arrived in.
+//!
+//! After birth nothing here allocates per frame.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+
+use super::Event;
+use super::capture::Captures;
+use crate::fabric::{Change, Fabric};
+use crate::frame::{BATCH_MAX, Batch, PORTS_MAX, PortId};
+use crate::port::{Pool, Port, Received};
+use crate::time::Time;
+
+/// Frames one port may put into a batch.
+const FRAMES_PER_TURN: usize = BATCH_MAX;
+/// Bytes after which a batch is closed: two of the largest frames fit into a core's own cache.
+const BYTES_PER_TURN: usize = 128 * 1024;
+
+/// What the engine counts about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Times it slept and was woken.
+    pub wakeups: u64,
+    /// Batches that held at least one frame.
+    pub batches: u64,
+}
+
+/// Everything a frame meets.
+#[derive(Debug)]
+pub struct Switch {
+    /// The graph.
+    pub fabric: Fabric,
+    /// Who listens in.
+    pub captures: Captures,
+    /// What the engine counts.
+    pub stats: EngineStats,
+    /// When the current command or turn started.
+    pub now: Time,
+    registry: Registry,
+    slots: Vec<Slot>,
+    ready: VecDeque<PortId>,
+    pool: Pool,
+    batch: Batch,
+    /// Ports with something in their `outgoing`, in the order they got it.
+    sending: Vec<PortId>,
+    gone: VecDeque<Event>,
+}
+
+/// The place of one port.
+#[derive(Debug, Default)]
+struct Slot {
+    port: Option<Port>,
+    /// Whether it is on the ready list.
+    ready: bool,
+    /// Indices into the batch of the frames that leave here.
+    outgoing: Vec<u16>,
+}
+
+impl Switch {
+    pub(super) fn new(hash_key: [u64; 2], registry: Registry) -> Self {
+        Self {
+            fabric: Fabric::new(hash_key),
+            captures: Captures::default(),
+            stats: EngineStats::default(),
+            now: Time::ZERO,
+            registry,
+            slots: std::iter::repeat_with(Slot::default).take(PORTS_MAX).collect(),
+            ready: VecDeque::with_capacity(PORTS_MAX),
+            pool: Pool::default(),
+            batch: Batch::new(),
+            sending: Vec::with_capacity(PORTS_MAX),
+            gone: VecDeque::new(),
+        }
+    }
+
+    /// Puts an open port into its place: from now on it is read and written. Its place in the fabric is made by
+    /// [`Change::AddPort`], before or after.
+    ///
+    /// # Errors
+    /// What the poll says; the port is closed then.
+    pub fn attach(&mut self, id: PortId, mut port: Port) -> io::Result<()> {
+        port.set_id(id);
+        let token = Token(usize::from(id.0));
+        self.registry.register(&mut SourceFd(&port.as_raw_fd()), token, Interest::READABLE)?;
+        let slot = &mut self.slots[usize::from(id.0)];
+        slot.outgoing.reserve(BATCH_MAX);
+        slot.port = Some(port);
+        // frames may have arrived before the poll knew the descriptor
+        self.wake(id);
+        Ok(())
+    }
+
+    /// Takes a port out of its place, to be closed by whoever wants it closed.
+    pub fn detach(&mut self, id: PortId) -> Option<Port> {
+        let port = self.slots[usize::from(id.0)].port.take()?;
+        // fails only for a descriptor that the poll has forgotten already
+        let _ = self.registry.deregister(&mut SourceFd(&port.as_raw_fd()));
+        Some(port)
+    }
+
+    /// The open port in that place.
+    pub fn port(&self, id: PortId) -> Option<&Port> {
+        self.slots.get(usize::from(id.0))?.port.as_ref()
+    }
+
+    /// Whether some port may have more frames.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// How long there is nothing to do unless somebody speaks.
+    pub(super) fn sleep(&self, now: Time) -> Option<Duration> {
+        self.fabric.deadline().map(|deadline| deadline - now)
+    }
+
+    /// The poll has something to say about a port.
+    pub(super) fn wake(&mut self, id: PortId) {
+        if let Some(slot) = self.slots.get_mut(usize::from(id.0))
+            && slot.port.is_some()
+            && !slot.ready
+        {
+            slot.ready = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        self.gone.pop_front()
+    }
+
+    /// One batch for each port that is ready now, then the fabric's timers.
+    pub(super) fn turn(&mut self, now: Time) {
+        self.now = now;
+        for _ in 0..self.ready.len() {
+            let Some(id) = self.ready.pop_front() else { break };
+            match self.serve(id) {
+                Served::Again => self.ready.push_back(id),
+                Served::Gone(error) => self.close(id, error),
+                Served::Idle => self.slots[usize::from(id.0)].ready = false,
+            }
+        }
+        if self.fabric.deadline().is_some_and(|deadline| deadline <= now) {
+            self.fabric.tick(now);
+        }
+    }
+
+    /// Reads a batch from the port and sees it through.
+    fn serve(&mut self, id: PortId) -> Served {
+        let Some(port) = &mut self.slots[usize::from(id.0)].port else { return Served::Idle };
+        let received = port.receive(&mut self.pool, &mut self.batch, FRAMES_PER_TURN, BYTES_PER_TURN);
+        if !self.batch.is_empty() {
+            self.stats.batches += 1;
+            self.fabric.receive(&mut self.batch, self.now);
+            self.captures.record(&self.batch, self.now);
+            self.send();
+            self.batch.clear(|buffer| self.pool.give(buffer));
+        }
+        match received {
+            Received::Drained => Served::Idle,
+            Received::Gone(error) => Served::Gone(error),
+            Received::More => Served::Again,
+        }
+    }
+
+    /// Hands the batch's deliveries to the ports.
+    fn send(&mut self) {
+        let (frames, deliveries) = self.batch.outgoing();
+        for delivery in deliveries {
+            let outgoing = &mut self.slots[usize::from(delivery.port.0)].outgoing;
+            if outgoing.is_empty() {
+                self.sending.push(delivery.port);
+            }
+            outgoing.push(delivery.frame);
+        }
+        for id in self.sending.drain(..) {
+            let slot = &mut self.slots[usize::from(id.0)];
+            if let Some(port) = &mut slot.port {
+                port.send(frames, &slot.outgoing);
+            }
+            slot.outgoing.clear();
+        }
+    }
+
+    /// The port's interface is gone: nobody else notices but those who spoke with it.
+    fn close(&mut self, id: PortId, error: io::Error) {
+        self.detach(id);
+        self.slots[usize::from(id.0)].ready = false;
+        // fails only if the fabric has forgotten the port already
+        let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
+        self.gone.push_back(Event::PortGone(id, error));
+    }
+}
+
+/// What is to be done with a port after its turn.
+enum Served {
+    Again,
+    Gone(io::Error),
+    Idle,
+}

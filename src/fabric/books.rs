@@ -1,0 +1,43 @@
+//! The books: every received frame is written down exactly once, under what became of it.
+
+use crate::frame::End;
+use crate::verdict::DropCounters;
+
+/// What became of all frames so far: `received` is the sum of the others but `delivered`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Frames that entered.
+    pub received: u64,
+    /// Ended at a device.
+    pub consumed: u64,
+    /// Ended, with a reason.
+    pub drops: DropCounters,
+    /// Handed to all eligible ports of a flood.
+    pub flooded: u64,
+    /// Kept by a device.
+    pub parked: u64,
+    /// Handed to one port.
+    pub sent: u64,
+    /// Copies handed to ports, by sending and flooding.
+    pub delivered: u64,
+}
+
+impl Books {
+    /// Whether every frame that entered is accounted for.
+    pub fn balance(&self) -> bool {
+        self.received == self.consumed + self.drops.total() + self.flooded + self.parked + self.sent
+    }
+
+    /// A frame entered, and this became of it.
+    #[inline]
+    pub(super) fn enter(&mut self, end: End) {
+        self.received += 1;
+        match end {
+            End::Consumed => self.consumed += 1,
+            End::Dropped(reason) => self.drops.count(reason),
+            End::Flooded => self.flooded += 1,
+            End::Parked => self.parked += 1,
+            End::Sent => self.sent += 1,
+        }
+    }
+}

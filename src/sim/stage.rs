@@ -1,0 +1,73 @@
+//! A bare fabric that stories are told to, one action at a time.
+
+use crate::fabric::{Change, ChangeError, Fabric};
+use crate::frame::{Batch, End, Frame, PortId};
+use crate::sim::Action;
+use crate::time::Time;
+
+/// A fabric and its clock.
+#[derive(Debug)]
+pub struct Stage {
+    /// The fabric.
+    pub fabric: Fabric,
+    /// The time.
+    pub now: Time,
+    batch: Batch,
+}
+
+/// What came of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The change was made, or refused.
+    Changed(Result<(), ChangeError>),
+    /// Time passed.
+    Passed,
+    /// The frame left through these ports, in ascending order, and so it ended.
+    Received(Vec<PortId>, End),
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self { fabric: Fabric::new([1, 2]), now: Time::ZERO, batch: Batch::new() }
+    }
+}
+
+impl Stage {
+    /// Does it.
+    pub fn tell(&mut self, action: &Action) -> Outcome {
+        match action {
+            Action::Change(change) => Outcome::Changed(self.change(*change)),
+            Action::Frame(port, bytes) => {
+                let (ports, end) = self.receive(*port, bytes);
+                Outcome::Received(ports, end)
+            }
+            Action::Wait(duration) => {
+                self.now = self.now + *duration;
+                Outcome::Passed
+            }
+        }
+    }
+
+    /// Makes a change.
+    pub fn change(&mut self, change: Change) -> Result<(), ChangeError> {
+        self.fabric.apply(change, self.now)
+    }
+
+    /// Where a frame leaves, and how it ends.
+    ///
+    /// # Panics
+    /// If a frame would leave through one port twice, or the books do not balance.
+    pub fn receive(&mut self, port: PortId, bytes: &[u8]) -> (Vec<PortId>, End) {
+        self.batch.push(Frame::copy_of(bytes, port));
+        self.fabric.receive(&mut self.batch, self.now);
+        let mut ports: Vec<_> = self.batch.deliveries().iter().map(|delivery| delivery.port).collect();
+        ports.sort_unstable();
+        assert!(ports.is_sorted_by(|a, b| a < b), "twice out of one port: {ports:?}");
+        let end = self.batch.ends()[0];
+        self.batch.clear(drop);
+        let books = self.fabric.books();
+        let ended = books.consumed + books.drops.total() + books.flooded + books.parked + books.sent;
+        assert_eq!(books.received, ended, "the books do not balance: {books:?}");
+        (ports, end)
+    }
+}

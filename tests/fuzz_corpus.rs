@@ -1,0 +1,43 @@
+//! Replays what the fuzzers found worth keeping: every file of `fuzz/corpus`, on an ordinary toolchain.
+//!
+//! `scripts/fuzz` is where new ones come from. A crash becomes a file here with a name that says what went wrong.
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is committed") {
+        let path = entry.expect("a readable folder").path();
+        let bytes = fs::read(&path).expect("a readable file");
+        // the name of the file that fails is the last line printed
+        println!("{}", path.display());
+        body(&bytes);
+        count += 1;
+    }
+    assert!(count > 0, "{} is empty: replaying nothing proves nothing", folder.display());
+}
+
+#[test]
+fn frame() {
+    replay("frame", bodies::frame);
+}
+
+#[test]
+fn request() {
+    replay("request", bodies::request);
+}
+
+#[test]
+fn toml() {
+    replay("toml", bodies::toml);
+}
+
+#[test]
+fn vnet() {
+    replay("vnet", bodies::vnet);
+}

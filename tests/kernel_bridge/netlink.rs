@@ -1,0 +1,173 @@
+//! As much of rtnetlink as it takes to command a bridge.
+
+use std::io;
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::link::{
+    InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage, State,
+};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use vswitchd::bridge::StationKind;
+use vswitchd::wire::mac::Mac;
+
+/// A conversation with the kernel about the namespace it was begun in.
+pub(crate) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    pub(crate) fn add_bridge(&mut self, name: &str, mac: Mac) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        // an ageing time of 300 s, and nothing that would make it speak of its own accord
+        let data = vec![InfoBridge::MulticastSnooping(false), InfoBridge::AgeingTime(30_000)];
+        link.attributes = vec![
+            LinkAttribute::IfName(name.into()),
+            LinkAttribute::Address(mac.0.to_vec()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Bridge),
+                LinkInfo::Data(InfoData::Bridge(data)),
+            ]),
+        ];
+        self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE).map(drop)
+    }
+
+    pub(crate) fn set_bridge(&mut self, index: u32, data: Vec<InfoBridge>) -> io::Result<()> {
+        let info = vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(data))];
+        self.set_link(index, vec![LinkAttribute::LinkInfo(info)])
+    }
+
+    pub(crate) fn set_bridge_port(&mut self, index: u32, data: Vec<InfoBridgePort>) -> io::Result<()> {
+        let info = vec![
+            LinkInfo::PortKind(InfoPortKind::Bridge),
+            LinkInfo::PortData(InfoPortData::BridgePort(data)),
+        ];
+        self.set_link(index, vec![LinkAttribute::LinkInfo(info)])
+    }
+
+    pub(crate) fn set_link(&mut self, index: u32, attributes: Vec<LinkAttribute>) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.attributes = attributes;
+        self.ask(RouteNetlinkMessage::NewLink(link), 0).map(drop)
+    }
+
+    pub(crate) fn set_up(&mut self, index: u32, up: bool) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        link.header.change_mask = LinkFlags::Up;
+        link.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+        self.ask(RouteNetlinkMessage::SetLink(link), 0).map(drop)
+    }
+
+    pub(crate) fn index(&mut self, name: &str) -> io::Result<u32> {
+        Ok(self.link(LinkAttribute::IfName(name.into()))?.header.index)
+    }
+
+    pub(crate) fn is_running(&mut self, name: &str) -> io::Result<bool> {
+        let link = self.link(LinkAttribute::IfName(name.into()))?;
+        Ok(link.attributes.contains(&LinkAttribute::OperState(State::Up)))
+    }
+
+    pub(crate) fn add_station(&mut self, index: u32, mac: Mac, sticky: bool) -> io::Result<()> {
+        let mut entry = fdb_entry(index, mac);
+        entry.header.state = NeighbourState::Noarp;
+        entry.header.flags.set(NeighbourFlags::Sticky, sticky);
+        self.ask(RouteNetlinkMessage::NewNeighbour(entry), NLM_F_CREATE | NLM_F_REPLACE).map(drop)
+    }
+
+    pub(crate) fn remove_station(&mut self, index: u32, mac: Mac) -> io::Result<()> {
+        self.ask(RouteNetlinkMessage::DelNeighbour(fdb_entry(index, mac)), 0).map(drop)
+    }
+
+    /// The entries of a bridge that are not the machine's own, as (address, interface, kind).
+    pub(crate) fn stations(&mut self, bridge: u32) -> io::Result<Vec<(Mac, u32, StationKind)>> {
+        let mut dump = NeighbourMessage::default();
+        dump.header.family = AddressFamily::Bridge;
+        let mut stations = Vec::new();
+        for answer in self.ask(RouteNetlinkMessage::GetNeighbour(dump), NLM_F_DUMP)? {
+            let RouteNetlinkMessage::NewNeighbour(entry) = answer else { continue };
+            let kind = match (entry.header.state, entry.header.flags.contains(NeighbourFlags::Sticky)) {
+                (NeighbourState::Permanent, _) => continue,
+                (NeighbourState::Noarp, true) => StationKind::Sticky,
+                (NeighbourState::Noarp, false) => StationKind::Static,
+                _ => StationKind::Learned,
+            };
+            let mac = entry.attributes.iter().find_map(|attribute| match attribute {
+                NeighbourAttribute::LinkLayerAddress(mac) => mac.as_slice().try_into().ok().map(Mac),
+                _ => None,
+            });
+            if let Some(mac) = mac
+                && entry.attributes.contains(&NeighbourAttribute::Controller(bridge))
+            {
+                stations.push((mac, entry.header.ifindex, kind));
+            }
+        }
+        stations.sort_by_key(|(mac, ..)| *mac);
+        Ok(stations)
+    }
+
+    fn link(&mut self, which: LinkAttribute) -> io::Result<LinkMessage> {
+        let mut link = LinkMessage::default();
+        link.attributes = vec![which];
+        self.ask(RouteNetlinkMessage::GetLink(link), 0)?
+            .into_iter()
+            .find_map(|answer| match answer {
+                RouteNetlinkMessage::NewLink(link) => Some(link),
+                _ => None,
+            })
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    /// Sends a request and gathers what is answered until the kernel says that that was all.
+    fn ask(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+        self.sequence += 1;
+        let mut message = NetlinkMessage::from(request);
+        let ack = if flags & NLM_F_DUMP == NLM_F_DUMP { 0 } else { NLM_F_ACK };
+        message.header.flags = NLM_F_REQUEST | ack | flags;
+        message.header.sequence_number = self.sequence;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0)?;
+        let mut answers = Vec::new();
+        loop {
+            let (bytes, _) = self.socket.recv_from_full()?;
+            let mut rest = &bytes[..];
+            while rest.len() >= 16 {
+                let answer =
+                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+                let length = (answer.header.length as usize).next_multiple_of(4).min(rest.len());
+                rest = &rest[length..];
+                match answer.payload {
+                    NetlinkPayload::Done(_) => return Ok(answers),
+                    NetlinkPayload::Error(error) if error.code.is_none() => return Ok(answers),
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn fdb_entry(index: u32, mac: Mac) -> NeighbourMessage {
+    let mut entry = NeighbourMessage::default();
+    entry.header.family = AddressFamily::Bridge;
+    entry.header.ifindex = index;
+    entry.header.flags = NeighbourFlags::Controller;
+    entry.attributes = vec![NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())];
+    entry
+}

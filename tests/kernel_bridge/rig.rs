@@ -1,0 +1,258 @@
+//! The kernel's bridge in a namespace of its own, with a TAP in every port and a raw socket in the host's place.
+//!
+//! Writing a frame into a TAP runs the whole way through the bridge before the call returns (V27), so what it
+//! delivers can be read at once, and "nothing came out" is certain without waiting.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, IntoRawFd};
+
+use netlink_packet_route::link::{InfoBridge, InfoBridgePort, LinkAttribute};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tun_tap::{Iface, Mode};
+use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
+use vswitchd::fabric::Change;
+use vswitchd::frame::PortId;
+use vswitchd::wire::mac::Mac;
+
+use super::netlink::Netlink;
+
+const BRIDGE: &str = "br0";
+
+/// A bridge of the kernel. Port 0 is the host's.
+pub(crate) struct Rig {
+    netlink: Netlink,
+    bridge: u32,
+    taps: Vec<Tap>,
+    host: socket2::Socket,
+    buffer: Vec<u8>,
+}
+
+struct Tap {
+    iface: Iface,
+    index: u32,
+    up: bool,
+}
+
+/// Something came out of a port.
+pub(crate) type Output = (PortId, Vec<u8>);
+
+/// Runs `test` on a thread in a new network namespace, which dies with it. False where that is not allowed.
+pub(crate) fn in_new_namespace(test: impl FnOnce() + Send) -> bool {
+    let Ok(namespace) = vswitchd::port::sys::new_network_namespace() else { return false };
+    std::thread::scope(|scope| {
+        let test = || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind)
+                .expect("whoever made a namespace may enter it");
+            test();
+        };
+        if let Err(panic) = scope.spawn(test).join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    true
+}
+
+impl Rig {
+    /// A bridge with `ports` TAPs, in the namespace of this thread.
+    pub(crate) fn new(ports: u16, host: Mac) -> io::Result<Self> {
+        // the machine must not speak of its own accord, nor look into the frames (B84)
+        for silence in [
+            ("net/ipv6/conf/all/disable_ipv6", "1"),
+            ("net/ipv6/conf/default/disable_ipv6", "1"),
+            ("net/bridge/bridge-nf-call-iptables", "0"),
+            ("net/bridge/bridge-nf-call-ip6tables", "0"),
+            ("net/bridge/bridge-nf-call-arptables", "0"),
+        ] {
+            // absent where the kernel lacks the feature
+            std::fs::write(format!("/proc/sys/{}", silence.0), silence.1).ok();
+        }
+        let mut netlink = Netlink::new()?;
+        netlink.add_bridge(BRIDGE, host)?;
+        let bridge = netlink.index(BRIDGE)?;
+        // an MTU set by the user stays when those of the ports change (B48); one that changes nothing is not set
+        for mtu in [1400, 1500] {
+            netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
+        }
+        let mut taps = Vec::new();
+        for port in 1..=ports {
+            let iface = Iface::without_packet_info(&format!("tap{port}"), Mode::Tap)?;
+            iface.set_non_blocking()?;
+            let index = netlink.index(iface.name())?;
+            netlink.set_link(index, vec![LinkAttribute::Controller(bridge)])?;
+            netlink.set_up(index, true)?;
+            taps.push(Tap { iface, index, up: true });
+        }
+        netlink.set_up(bridge, true)?;
+        while !netlink.is_running(BRIDGE)? {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let host = packet_socket(bridge)?;
+        Ok(Self { netlink, bridge, taps, host, buffer: vec![0; 70_000] })
+    }
+
+    /// As if new, set up like that.
+    pub(crate) fn reset(&mut self, setup: &[Change]) -> io::Result<()> {
+        for port in 0..self.taps.len() {
+            if !self.taps[port].up {
+                self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
+            }
+        }
+        for (mac, interface, kind) in self.netlink.stations(self.bridge)? {
+            if kind != StationKind::Learned {
+                self.netlink.remove_station(interface, mac)?;
+            }
+        }
+        self.netlink.set_bridge(self.bridge, vec![InfoBridge::FdbFlush])?;
+        for change in setup {
+            match *change {
+                Change::AddBridge(_, config) => self.configure_bridge(&config)?,
+                Change::AddPort(port, _, config) => self.configure_port(port, &config)?,
+                other => unreachable!("a story for the kernel is not set up by {other:?}"),
+            }
+        }
+        self.drain(&mut Vec::new())
+    }
+
+    /// Makes a change; whether the kernel agreed.
+    pub(crate) fn apply(&mut self, change: Change) -> io::Result<bool> {
+        match change {
+            Change::AddStation(station) => {
+                // replaces what was learned, which `bridge fdb add` alone refuses to
+                let index = self.tap(station.port).index;
+                let sticky = station.kind == StationKind::Sticky;
+                let set = self.find(|mac, kind| mac == station.mac && kind != StationKind::Learned)?;
+                Ok(set.is_none() && self.netlink.add_station(index, station.mac, sticky).is_ok())
+            }
+            Change::RemoveStation(station) => {
+                // wherever it has moved to
+                match self.find(|mac, kind| (mac, kind) == (station.mac, station.kind))? {
+                    Some(index) => self.netlink.remove_station(index, station.mac).map(|()| true),
+                    None => Ok(false),
+                }
+            }
+            Change::ConfigureBridge(_, config) => self.configure_bridge(&config).map(|()| true),
+            Change::ConfigurePort(port, config) => self.configure_port(port, &config).map(|()| true),
+            Change::Flush(_, None) => {
+                self.netlink.set_bridge(self.bridge, vec![InfoBridge::FdbFlush]).map(|()| true)
+            }
+            Change::Flush(_, Some(PortId(0))) => Ok(true),
+            Change::Flush(_, Some(port)) => {
+                let index = self.tap(port).index;
+                self.netlink.set_bridge_port(index, vec![InfoBridgePort::Flush]).map(|()| true)
+            }
+            Change::SetPortUp(port, up) => {
+                let tap = &mut self.taps[usize::from(port.0) - 1];
+                tap.up = up;
+                self.netlink.set_up(tap.index, up).map(|()| true)
+            }
+            other => unreachable!("no story for the kernel has {other:?}"),
+        }
+    }
+
+    /// Puts a frame in, and returns everything that comes out, in a fixed order.
+    pub(crate) fn receive(&mut self, port: PortId, frame: &[u8]) -> io::Result<Vec<Output>> {
+        if port.0 == 0 {
+            self.host.send(frame)?;
+        } else if self.tap(port).up {
+            self.tap(port).iface.send(frame)?;
+        }
+        let mut outputs = Vec::new();
+        self.drain(&mut outputs)?;
+        outputs.sort();
+        Ok(outputs)
+    }
+
+    /// What the bridge knows.
+    pub(crate) fn stations(&mut self) -> io::Result<Vec<(Mac, PortId, StationKind)>> {
+        let stations = self.netlink.stations(self.bridge)?;
+        let port = |index| self.taps.iter().position(|tap| tap.index == index);
+        Ok(stations
+            .into_iter()
+            .filter_map(|(mac, index, kind)| Some((mac, PortId(port(index)? as u16 + 1), kind)))
+            .collect())
+    }
+
+    /// Sets how long stations are remembered, in hundredths of a second.
+    pub(crate) fn set_ageing(&mut self, centiseconds: u32) -> io::Result<()> {
+        self.netlink.set_bridge(self.bridge, vec![InfoBridge::AgeingTime(centiseconds)])
+    }
+
+    fn configure_bridge(&mut self, config: &BridgeConfig) -> io::Result<()> {
+        let data = vec![
+            InfoBridge::AgeingTime(config.ageing.as_secs() as u32 * 100),
+            InfoBridge::GroupFwdMask(config.group_fwd_mask),
+        ];
+        self.netlink.set_bridge(self.bridge, data)
+    }
+
+    fn configure_port(&mut self, port: PortId, config: &LegConfig) -> io::Result<()> {
+        if config.role == Role::Host {
+            return Ok(());
+        }
+        let index = self.tap(port).index;
+        let data = vec![
+            InfoBridgePort::HairpinMode(config.hairpin),
+            InfoBridgePort::Learning(config.learning),
+            InfoBridgePort::UnicastFlood(config.flood),
+            InfoBridgePort::MulticastFlood(config.mcast_flood),
+            InfoBridgePort::BroadcastFlood(config.bcast_flood),
+            InfoBridgePort::GroupFwdMask(config.group_fwd_mask),
+            InfoBridgePort::Isolated(config.isolated),
+            InfoBridgePort::Locked(config.locked),
+        ];
+        self.netlink.set_bridge_port(index, data)?;
+        self.netlink.set_link(index, vec![LinkAttribute::Mtu(config.mtu)])
+    }
+
+    /// The interface that an entry leads to.
+    fn find(&mut self, wanted: impl Fn(Mac, StationKind) -> bool) -> io::Result<Option<u32>> {
+        let known = self.netlink.stations(self.bridge)?;
+        Ok(known.into_iter().find(|(mac, _, kind)| wanted(*mac, *kind)).map(|(_, index, _)| index))
+    }
+
+    fn tap(&self, port: PortId) -> &Tap {
+        &self.taps[usize::from(port.0) - 1]
+    }
+
+    fn drain(&mut self, outputs: &mut Vec<Output>) -> io::Result<()> {
+        loop {
+            match (&self.host).read(&mut self.buffer) {
+                Ok(length) => outputs.push((PortId(0), self.buffer[..length].to_vec())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        for (port, tap) in self.taps.iter().enumerate().filter(|(_, tap)| tap.up) {
+            loop {
+                match tap.iface.recv(&mut self.buffer) {
+                    Ok(length) => outputs.push((PortId(port as u16 + 1), self.buffer[..length].to_vec())),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A raw socket on an interface, which does not wait.
+fn packet_socket(index: u32) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW.nonblocking(), None)?;
+    let bound = socket.try_clone()?;
+    let interface = pnet_datalink::NetworkInterface {
+        name: BRIDGE.into(),
+        description: String::new(),
+        index,
+        mac: None,
+        ips: Vec::new(),
+        flags: 0,
+    };
+    let config = pnet_datalink::Config {
+        socket_fd: Some(socket.into_raw_fd()),
+        promiscuous: false,
+        ..Default::default()
+    };
+    pnet_datalink::channel(&interface, config)?;
+    Ok(bound)
+}

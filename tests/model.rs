@@ -1,0 +1,122 @@
+//! The fabric does what the naive model does, whatever happens: made-up frames, flags, changes and waits go into
+//! both. `VSWITCHD_SEED` says where to begin, `VSWITCHD_STORIES` how many stories to try of each kind.
+
+use vswitchd::fabric::Behind;
+use vswitchd::frame::NodeId;
+use vswitchd::sim::{Action, Model, Outcome, Stage, Story, Taste, seed_from_environment};
+use vswitchd::trace::Step;
+use vswitchd::wire::mac::Mac;
+
+const STORY: usize = 300;
+
+#[test]
+fn one_bridge() {
+    agree(Taste { bridges: 1, ports: 5, kernel: false });
+}
+
+#[test]
+fn a_tree_of_bridges() {
+    agree(Taste { bridges: 4, ports: 2, kernel: false });
+}
+
+/// A chain longer than a walk may be.
+#[test]
+fn more_bridges_than_a_walk_is_long() {
+    agree(Taste { bridges: 12, ports: 1, kernel: false });
+}
+
+/// The comparison itself: it sees it when a setting is lost.
+#[test]
+fn a_lost_setting_is_noticed() {
+    let noticed = (0..50).any(|seed| {
+        let story = Story::new(seed, Taste { bridges: 1, ports: 5, kernel: false }, STORY);
+        let mut model = Model::default();
+        let mut stage = Stage::default();
+        for change in &story.setup {
+            model.apply(*change, stage.now);
+            let mut plain = *change;
+            if let vswitchd::fabric::Change::AddPort(_, _, leg) = &mut plain {
+                leg.isolated = false;
+            }
+            stage.change(plain).expect("a set-up makes sense");
+        }
+        story.actions.iter().any(|action| step(action, &mut model, &mut stage).is_err())
+    });
+    assert!(noticed);
+}
+
+fn agree(taste: Taste) {
+    let stories = std::env::var("VSWITCHD_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let first = seed_from_environment(1);
+    for seed in first..first + stories {
+        let story = Story::new(seed, taste, STORY);
+        if tell(&story).is_err() {
+            let short = story.shrink(|story| tell(story).is_err());
+            let difference = tell(&short).expect_err("it failed a moment ago");
+            panic!("{short}{difference}");
+        }
+    }
+}
+
+/// Tells the story to both; what they disagree about.
+fn tell(story: &Story) -> Result<(), String> {
+    let mut model = Model::default();
+    let mut stage = Stage::default();
+    let setup = story.setup.iter().map(|change| Action::Change(*change));
+    for (at, action) in setup.chain(story.actions.iter().cloned()).enumerate() {
+        step(&action, &mut model, &mut stage)
+            .map_err(|error| format!("  step {at} (set-up included), {action}:\n{error}"))?;
+    }
+    Ok(())
+}
+
+fn step(action: &Action, model: &mut Model, stage: &mut Stage) -> Result<(), String> {
+    let explained = match action {
+        Action::Frame(port, bytes) => Some(stage.fabric.explain(*port, bytes, stage.now)),
+        Action::Change(_) | Action::Wait(_) => None,
+    };
+    match (stage.tell(action), action) {
+        (Outcome::Changed(ours), Action::Change(change)) => {
+            let expected = model.apply(*change, stage.now);
+            if ours.is_ok() != expected {
+                return Err(format!("  model accepts: {expected}, fabric says {ours:?}\n"));
+            }
+        }
+        (Outcome::Received(ports, end), Action::Frame(port, bytes)) => {
+            let fate = model.receive(*port, bytes, stage.now);
+            if !fate.ports.iter().eq(&ports) || !fate.allows(end) {
+                return Err(format!("  model: {fate:?}\n  fabric: {ports:?}, {end:?}\n"));
+            }
+            let steps = explained.iter().flat_map(|trace| trace.steps());
+            let mut told: Vec<_> = steps
+                .filter_map(|step| if let Step::Deliver(port) = step { Some(*port) } else { None })
+                .collect();
+            told.sort_unstable();
+            if told != ports {
+                return Err(format!("  explained: {told:?}\n  happened: {ports:?}\n"));
+            }
+        }
+        _ => {}
+    }
+    // the sweep comes when it likes, and must not show
+    if let Some(deadline) = stage.fabric.deadline()
+        && deadline <= stage.now
+        && stage.now.as_nanos().is_multiple_of(3)
+    {
+        stage.fabric.tick(stage.now);
+    }
+    for bridge in 0..12 {
+        let bridge = NodeId(bridge);
+        let known: Vec<(Mac, Behind, _)> = stage
+            .fabric
+            .stations(bridge, stage.now)
+            .into_iter()
+            .map(|(entry, behind)| (entry.mac, behind, entry.kind))
+            .collect();
+        let expected = model.stations(bridge, stage.now);
+        if known != expected {
+            return Err(format!("  {bridge:?} should know {expected:?}\n  and knows {known:?}\n"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The core allocates nothing for a frame: not to learn, forward, flood, move, refuse or drop it.
+
+// A counting allocator is an `unsafe impl` by its nature. It hands every call to the system's own.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use vswitchd::bridge::{BridgeConfig, LegConfig, Role};
+use vswitchd::fabric::{Change, Fabric};
+use vswitchd::frame::{BATCH_MAX, Batch, Frame, NodeId, PortId};
+use vswitchd::time::Time;
+use vswitchd::wire::mac::Mac;
+
+const FRAMES: usize = 1_000_000;
+const STATIONS_MAX: u32 = 600;
+
+thread_local! {
+    // per thread, so that the test harness's own threads do not count; const, so that it needs no allocation itself
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every method forwards its arguments unchanged to the system's allocator, which upholds the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on; `place` came from the same allocator.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A million frames, in batches that are used again: every station of a full table comes, goes, moves, is flooded to
+/// and expires, over a link as well, and strangers are refused.
+#[test]
+fn a_million_frames_allocate_nothing() {
+    let mut fabric = fabric();
+    let mut batch = Batch::new();
+    let mut buffers: Vec<Box<[u8]>> = (0..BATCH_MAX).map(|_| vec![0; 128].into_boxed_slice()).collect();
+    let mut random = 1_u64;
+    let mut round = |fabric: &mut Fabric, number: usize| {
+        for _ in 0..BATCH_MAX {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            batch.push(frame(buffers.pop().expect("as many as frames"), (random >> 32) as u32));
+        }
+        let now = Time::from_nanos(number as u64 * 1_000_000);
+        fabric.receive(&mut batch, now);
+        fabric.tick(now);
+        batch.clear(|buffer| buffers.push(buffer));
+    };
+    // until the tables have grown to what they may hold
+    let warm_up = 1000;
+    (0..warm_up).for_each(|number| round(&mut fabric, number));
+    let before = ALLOCATIONS.get();
+    (warm_up..warm_up + FRAMES / BATCH_MAX).for_each(|number| round(&mut fabric, number));
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+
+    let books = fabric.books();
+    assert!(books.balance());
+    let least = FRAMES as u64 / 100;
+    assert!(
+        books.sent > least && books.flooded > least && books.drops.total() > least,
+        "all sorts: {books:?}"
+    );
+    let counters = fabric.bridge_counters(NodeId(0)).expect("it was added");
+    let learning = [counters.learned, counters.moved, counters.refused];
+    assert!(learning.iter().all(|count| *count > least), "all sorts: {counters:?}");
+}
+
+fn fabric() -> Fabric {
+    let mut fabric = Fabric::new([1, 2]);
+    let config =
+        BridgeConfig { fdb_max: STATIONS_MAX, ageing: Duration::from_millis(20), ..BridgeConfig::default() };
+    let host = LegConfig { role: Role::Host, mac: Some(Mac([2, 0, 0, 0, 0, 0xff])), ..LegConfig::default() };
+    let mut changes = vec![
+        Change::AddBridge(NodeId(0), config),
+        Change::AddBridge(NodeId(1), config),
+        Change::AddLink(NodeId(0), NodeId(1)),
+        Change::AddPort(PortId(8), NodeId(0), host),
+    ];
+    changes.extend((0..8).map(|port| Change::AddPort(PortId(port), NodeId(port % 2), LegConfig::default())));
+    for change in changes {
+        fabric.apply(change, Time::ZERO).expect("the fabric is sound");
+    }
+    fabric
+}
+
+/// A frame between two of some 1300 stations, sent through a port that is its source's most of the time.
+fn frame(mut buffer: Box<[u8]>, random: u32) -> Frame {
+    let (src, dst) = ((random % 1300) as u16, (random / 1300 % 1300) as u16);
+    let mac = |n: u16| [2, 0, 0, 1, (n >> 8) as u8, n as u8];
+    let port = if random >> 28 == 0 { random >> 24 & 7 } else { u32::from(src) % 8 };
+    buffer[64..70].copy_from_slice(&if random >> 27 == 5 { [0xff; 6] } else { mac(dst) });
+    buffer[70..76].copy_from_slice(&mac(src));
+    Frame::new(buffer, 64, 124, PortId(port as u16))
+}
