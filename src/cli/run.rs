@@ -123,9 +123,12 @@ fn describe(port: &Port) -> String {
 fn hint(plan: &Plan) -> Option<String> {
     let in_node = |port: &Port| matches!(port.netns, Netns::Node(_)) && !port.interface.address.is_empty();
     let from = plan.ports.iter().find(|port| in_node(port))?;
-    let to = plan.ports.iter().find(|port| {
-        port.network == from.network && port.name != from.name && !port.interface.address.is_empty()
-    });
+    let others = || {
+        plan.ports.iter().filter(|port| {
+            port.network == from.network && port.name != from.name && !port.interface.address.is_empty()
+        })
+    };
+    let to = others().find(|port| in_node(port)).or_else(|| others().next());
     let Netns::Node(node) = &from.netns else { return None };
     let lab = format!("vswitchd exec {node} --");
     Some(match to.and_then(|port| port.interface.address.first()) {

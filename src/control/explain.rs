@@ -127,9 +127,10 @@ impl Words<'_> {
             Some(Behind::Bridge(node)) => {
                 let name = self.registry.node_name(*node).unwrap_or("?");
                 let here = self.network().0;
-                let link = self.plan.links.iter().find(|link| {
-                    link.networks.iter().any(|n| n == name) && link.networks.iter().any(|n| *n == here)
-                });
+                let link =
+                    self.plan.links.iter().find(|link| {
+                        link.networks.iter().any(|n| n == name) && link.networks.contains(&here)
+                    });
                 (format!("the link to {name}"), link.map(|link| link.line))
             }
             Some(Behind::Port(port)) => {

@@ -24,11 +24,10 @@ pub(super) fn claim_names(scope: &mut Scope, rows: Option<&Rows<RawNode>>) {
             scope
                 .error(name.span(), "reserved", "a node cannot be named \"host\"")
                 .help("in [[expect]], \"host\" is the machine that vswitchd runs on");
-        } else if names::check_name(scope, name, "the name of a node") {
-            if let Err(first) = scope.nodes.claim(name.get_ref().clone(), name.span()) {
+        } else if names::check_name(scope, name, "the name of a node")
+            && let Err(first) = scope.nodes.claim(name.get_ref().clone(), name.span()) {
                 scope.repeated(name.span(), first, format!("there are two nodes named {:?}", name.get_ref()));
             }
-        }
     }
 }
 
@@ -88,18 +87,16 @@ fn resolve_interface(
     networks: &[Network],
 ) -> Option<Made> {
     let name = scope.required(&raw.name, &raw.span, "name", "what the node calls it, like name = \"eth0\"");
-    if let Some(name) = name {
-        if names::check_interface(scope, name, "the interface") {
+    if let Some(name) = name
+        && names::check_interface(scope, name, "the interface") {
             ports::claim_interface(scope, &Netns::Node(node.to_owned()), name);
         }
-    }
-    if let Some(text) = raw.settings.kind.given() {
-        if text.get_ref() != "tap" {
+    if let Some(text) = raw.settings.kind.given()
+        && text.get_ref() != "tap" {
             scope
                 .error(text.span(), "must be \"tap\"", "a node's interface is made for it")
                 .help("remove `kind`; for an interface that exists, write a [[port]] with kind = \"raw\"");
         }
-    }
     if !raw.peer.is_absent() {
         return resolve_cable(scope, raw, name).map(Made::Cable);
     }
@@ -140,15 +137,14 @@ fn resolve_cable(scope: &mut Scope, raw: &RawInterface, name: Option<&Spanned<St
             .error(span, "not for a cable", format!("`{key}` is a setting of a port, and a cable is none"))
             .help(format!("set it on the [[port]] with interface = {:?}, if there is one", peer.get_ref()));
     }
-    if names::check_interface(scope, peer, "the cable's end") {
-        if let Err(first) = scope.peers.claim(peer.get_ref().clone(), peer.span()) {
+    if names::check_interface(scope, peer, "the cable's end")
+        && let Err(first) = scope.peers.claim(peer.get_ref().clone(), peer.span()) {
             scope.repeated(
                 peer.span(),
                 first,
                 format!("two cables end in an interface named {:?}", peer.get_ref()),
             );
         }
-    }
     let on = Wire::Cable(peer.get_ref().clone());
     let name = name?.get_ref().clone();
     let interface = ports::interface(scope, name, &raw.settings, &on, (1500, MTU_MAX));
