@@ -14,8 +14,9 @@ use super::failure::{EXIT_NO, Failure};
 use crate::control::config::Diagnostics;
 use crate::control::daemon::{Daemon, DaemonError, Loaded, Options, load};
 use crate::control::notify::{State, notify};
+use crate::control::place;
 use crate::control::plan::{Netns, Plan, Port};
-use crate::lab::sandbox;
+use crate::lab::{self, sandbox};
 
 pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> {
     let started = now();
@@ -27,6 +28,11 @@ pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> 
                 "run it as root, or try the lab where it touches nothing: vswitchd verify -c FILE",
             )
             .into());
+        }
+        // what a killed instance left in a sandbox of its own is out of reach from within ours
+        let runtime = place::runtime_dir();
+        if runtime.exists() {
+            lab::clean(&runtime, false)?;
         }
         sandbox::enter()?;
     }
