@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench: {error}");
+            eprintln!("\nbench: {error}");
             ExitCode::FAILURE
         }
     }
