@@ -14,8 +14,9 @@ use super::failure::{EXIT_NO, Failure};
 use crate::control::config::Diagnostics;
 use crate::control::daemon::{Daemon, DaemonError, Loaded, Options, load};
 use crate::control::notify::{State, notify};
+use crate::control::place;
 use crate::control::plan::{Netns, Plan, Port};
-use crate::lab::sandbox;
+use crate::lab::{self, sandbox};
 
 pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> {
     let started = now();
@@ -27,6 +28,11 @@ pub(super) fn run(file: &Path, instance: &Instance) -> anyhow::Result<ExitCode> 
                 "run it as root, or try the lab where it touches nothing: vswitchd verify -c FILE",
             )
             .into());
+        }
+        // what a killed instance left in a sandbox of its own is out of reach from within ours
+        let runtime = place::runtime_dir();
+        if runtime.exists() {
+            lab::clean(&runtime, false)?;
         }
         sandbox::enter()?;
     }
@@ -123,9 +129,12 @@ fn describe(port: &Port) -> String {
 fn hint(plan: &Plan) -> Option<String> {
     let in_node = |port: &Port| matches!(port.netns, Netns::Node(_)) && !port.interface.address.is_empty();
     let from = plan.ports.iter().find(|port| in_node(port))?;
-    let to = plan.ports.iter().find(|port| {
-        port.network == from.network && port.name != from.name && !port.interface.address.is_empty()
-    });
+    let others = || {
+        plan.ports.iter().filter(|port| {
+            port.network == from.network && port.name != from.name && !port.interface.address.is_empty()
+        })
+    };
+    let to = others().find(|port| in_node(port)).or_else(|| others().next());
     let Netns::Node(node) = &from.netns else { return None };
     let lab = format!("vswitchd exec {node} --");
     Some(match to.and_then(|port| port.interface.address.first()) {

@@ -196,7 +196,8 @@ peer = "lan0"
     #[test]
     fn what_is_in_the_way() {
         let nic: (&str, &[&str]) = ("nic0", &[]);
-        let table: &[(&[(&str, &[&str])], &[&str], &str, &str)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str], &'a str, &'a str);
+        let table: &[Case<'_>] = &[
             (&[nic], &[], "", "nothing"),
             (&[], &[], "there is no interface `nic0`", "a raw port wants one that exists"),
             (&[nic, ("lan", &[])], &[], "there is an interface `lan` already", "the host's is to be made"),

@@ -54,7 +54,7 @@ fn leg_of(step: &Step) -> Option<LegIndex> {
 
 /// The steps in words.
 pub fn render(walk: &Walk, plan: &Plan, registry: &Registry) -> Vec<ExplainStep> {
-    let mut words = Words { walk, plan, registry, here: NodeId(0) };
+    let mut words = Words { walk, plan, registry, here: NodeId(0), from: LegIndex(0) };
     walk.trace.steps().iter().map(|step| words.step(step)).collect()
 }
 
@@ -62,14 +62,17 @@ struct Words<'a> {
     walk: &'a Walk,
     plan: &'a Plan,
     registry: &'a Registry,
+    /// The device last arrived at.
     here: NodeId,
+    /// And through which of its legs.
+    from: LegIndex,
 }
 
 impl Words<'_> {
     fn step(&mut self, step: &Step) -> ExplainStep {
         let (text, line) = match step {
             Step::Arrive(leg) => {
-                self.here = leg.node;
+                (self.here, self.from) = (leg.node, leg.leg);
                 let (from, line) = self.leg(leg.leg);
                 (format!("arrives on {} through {from}", self.network().0), line)
             }
@@ -103,16 +106,16 @@ impl Words<'_> {
     }
 
     fn unlearned(&self, mac: Mac, why: Unlearned) -> (String, Option<Line>) {
-        let why = match why {
-            Unlearned::AgeingZero => "its network has `ageing = 0`",
-            Unlearned::Full => "its network has learned `fdb_max` stations",
-            Unlearned::Host => "it is the host, which is known without",
-            Unlearned::LearningOff => "its port has `learning = false`",
-            Unlearned::LinkLocal => "its network has `no_linklocal_learn = true`",
-            Unlearned::OwnAddress => "it is the host's own address",
-            Unlearned::Sticky => "a sticky entry says that it is elsewhere",
+        let network = || self.network().1;
+        let (why, line) = match why {
+            Unlearned::AgeingZero => ("its network has `ageing = 0`", network()),
+            Unlearned::Full => ("its network has learned `fdb_max` stations", network()),
+            Unlearned::Host => ("it is the host, which is known without", None),
+            Unlearned::LearningOff => ("its port has `learning = false`", self.leg(self.from).1),
+            Unlearned::LinkLocal => ("its network has `no_linklocal_learn = true`", network()),
+            Unlearned::OwnAddress => ("it is the host's own address", None),
+            Unlearned::Sticky => ("a sticky entry says that it is elsewhere", self.station_line(mac)),
         };
-        let line = if why.starts_with("a sticky") { self.station_line(mac) } else { None };
         (format!("source {mac} is not learned: {why}"), line)
     }
 
@@ -127,9 +130,10 @@ impl Words<'_> {
             Some(Behind::Bridge(node)) => {
                 let name = self.registry.node_name(*node).unwrap_or("?");
                 let here = self.network().0;
-                let link = self.plan.links.iter().find(|link| {
-                    link.networks.iter().any(|n| n == name) && link.networks.iter().any(|n| *n == here)
-                });
+                let link =
+                    self.plan.links.iter().find(|link| {
+                        link.networks.iter().any(|n| n == name) && link.networks.contains(&here)
+                    });
                 (format!("the link to {name}"), link.map(|link| link.line))
             }
             Some(Behind::Port(port)) => {
@@ -156,5 +160,87 @@ impl Words<'_> {
     fn station_line(&self, mac: Mac) -> Option<Line> {
         let here = self.network().0;
         self.plan.fdb.iter().find(|s| s.mac == mac && s.network == here).map(|s| s.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::config;
+    use crate::control::diff::diff;
+
+    const LAB: &str = r#"[[network]]
+name = "a"
+[[network]]
+name = "b"
+[[link]]
+networks = ["a", "b"]
+[[port]]
+name = "p"
+network = "a"
+kind = "tap"
+isolated = true
+learning = false
+[[port]]
+name = "q"
+network = "a"
+kind = "tap"
+isolated = true
+[[port]]
+name = "r"
+network = "b"
+kind = "tap"
+[[fdb]]
+network = "a"
+mac = "02:00:00:00:00:07"
+port = "q"
+"#;
+
+    /// The beginnings of the steps' texts, and their lines, for a frame that enters through `port`.
+    fn assert_steps(port: &str, dst: u8, expected: &[(&str, Option<u32>)]) {
+        let (plan, _) = config::parse(LAB, "lab").expect("a sound file");
+        let (mut fabric, mut registry) = (Fabric::new([1, 2]), Registry::default());
+        for change in registry.translate(&diff(&Plan::empty("lab"), &plan)).expect("there is room") {
+            fabric.apply(change, Time::ZERO).expect("a sound plan");
+        }
+        let to = if dst == 0xff { [0xff; 6] } else { [2, 0, 0, 0, 0, dst] };
+        let frame = [&to[..], &[2, 0, 0, 0, 0, 1], &[8, 0], &[0; 46]].concat();
+        let port = registry.port(port).expect("in the plan");
+        let steps = render(&Walk::take(&fabric, port, &frame, Time::ZERO), &plan, &registry);
+        let fits = |step: &ExplainStep, (text, line): &(&str, Option<u32>)| {
+            step.text.starts_with(text) && step.line == *line
+        };
+        let all = steps.len() == expected.len()
+            && steps.iter().zip(expected).all(|(step, expected)| fits(step, expected));
+        assert!(all, "{steps:#?}");
+    }
+
+    #[test]
+    fn each_step_names_the_line_that_decided_it() {
+        assert_steps(
+            "p",
+            7,
+            &[
+                ("arrives on a through port p", Some(7)),
+                ("source 02:00:00:00:00:01 is not learned: its port has `learning = false`", Some(7)),
+                ("destination 02:00:00:00:00:07 is known to be behind port q", Some(22)),
+                ("no copy for port q: isolated", Some(13)),
+                ("dropped: isolated", None),
+            ],
+        );
+        assert_steps(
+            "q",
+            0xff,
+            &[
+                ("arrives on a through port q", Some(13)),
+                ("source 02:00:00:00:00:01 would be learned", None),
+                ("a broadcast: flooded to every port of a", None),
+                ("no copy for port p: isolated", Some(7)),
+                ("arrives on b through the link to a", Some(5)),
+                ("source 02:00:00:00:00:01 would be learned", None),
+                ("a broadcast: flooded to every port of b", None),
+                ("leaves through port r", Some(18)),
+            ],
+        );
     }
 }

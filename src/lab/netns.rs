@@ -69,11 +69,15 @@ pub fn make(tag: &str) -> io::Result<OwnedFd> {
     })
 }
 
-/// Whether the namespace is one that [`make`] made with this tag.
+/// Whether the namespace is one that [`make`] made with this tag. One that we may not even enter is not.
 pub fn is_tagged(netns: BorrowedFd<'_>, tag: &str) -> io::Result<bool> {
-    within(netns, || -> io::Result<bool> {
+    let looked = within(netns, || -> io::Result<bool> {
         Ok(Netlink::open()?.link("lo")?.is_some_and(|lo| lo.alias.as_deref() == Some(tag)))
-    })?
+    });
+    match looked {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        other => other?,
+    }
 }
 
 /// Whether the namespace of that name carries this tag; one that cannot be looked into does not.

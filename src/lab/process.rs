@@ -57,7 +57,7 @@ fn find(lab: &str, tag: &str, namespaces: &HashSet<u64>) -> Vec<OwnedFd> {
             // looked at again now that the descriptor holds it: the number may have passed to another in between
             inode_of(&file).filter(|inode| namespaces.contains(inode))?;
             let tagged = netns::open(&file).and_then(|ns| netns::is_tagged(ns.as_fd(), tag));
-            tagged.unwrap_or_else(|_| is_named(pid, lab)).then_some(process)
+            (tagged.unwrap_or(false) || is_named(pid, lab)).then_some(process)
         })
         .collect()
 }

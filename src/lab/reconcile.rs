@@ -21,7 +21,7 @@ use super::{LabError, process, tag};
 pub struct Leftover {
     /// The lab.
     pub lab: String,
-    /// What its journal has not seen undone, in words.
+    /// What its journal has not seen undone, in words; without what goes together with something else.
     pub steps: Vec<String>,
 }
 
@@ -34,7 +34,8 @@ pub fn clean(runtime: &Path, dry_run: bool) -> Result<Vec<Leftover>, LabError> {
             other => other?,
         };
         if let Some(record) = journal::read(runtime, &lab)? {
-            let steps = record.steps.iter().rev().map(ToString::to_string).collect();
+            let backwards: Vec<Step> = record.steps.iter().rev().cloned().collect();
+            let steps = essential(&backwards).map(ToString::to_string).collect();
             found.push(Leftover { lab: lab.clone(), steps });
             if !dry_run {
                 undo(runtime, &lab, &record)?;

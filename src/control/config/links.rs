@@ -1,5 +1,6 @@
 //! `[[link]]`: wires between networks. They form a tree, or a broadcast would circle for ever.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::raw::{RawLink, Rows};
@@ -27,7 +28,8 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawLink>>, networks:
         };
         let (Some(from), Some(to)) = (scope.network(a), scope.network(b)) else { continue };
         let same = |other: &Link| {
-            other.networks == [from.clone(), to.clone()] || other.networks == [to.clone(), from.clone()]
+            let [a, b] = &other.networks;
+            (a, b) == (&from, &to) || (a, b) == (&to, &from)
         };
         if from == to {
             scope
@@ -41,7 +43,7 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawLink>>, networks:
             );
         } else if !forest.join(from.clone(), to.clone()) {
             let message = format!("a link between {from:?} and {to:?} would close a loop");
-            let way = row_between(&links, &from, &to).join(" - ");
+            let way = Tree::new(&links).row(&from, &to).join(" - ");
             scope
                 .error(list.span(), "closes a loop", message)
                 .help(format!("they are joined already: {way}; a broadcast would circle for ever"));
@@ -57,24 +59,24 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawLink>>, networks:
 
 /// A tree whose longest row has more networks than a walk has steps loses frames from end to end.
 fn check_length(scope: &mut Scope, links: &[Link], spans: &[Range<usize>]) {
-    let mut longest: Vec<String> = Vec::new();
-    for link in links {
-        // from the far end of any tree, the farthest network is the other end of its longest row
-        let far = farthest(links, &link.networks[0]);
-        let row = row_between(links, &far, &farthest(links, &far));
-        if row.len() > longest.len() {
-            longest = row;
+    let tree = Tree::new(links);
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (link, span) in links.iter().zip(spans) {
+        let from = link.networks[0].as_str();
+        if seen.contains(from) {
+            continue;
         }
-        // each tree need only be looked at once, but a lab that has a row this long is refused anyway
-        if longest.len() > ROW_MAX {
-            break;
+        // from the network farthest from any, the farthest is the other end of the longest row
+        let reached = tree.outwards(from);
+        let end = reached.last().map_or(from, |(network, _)| network);
+        seen.extend(reached.iter().map(|(network, _)| *network));
+        let other = tree.outwards(end).last().map_or(end, |(network, _)| *network);
+        let row = tree.row(end, other);
+        if row.len() > ROW_MAX {
+            scope
+                .error(span.clone(), "part of it", format!("{} networks are linked in a row", row.len()))
+                .help(format!("a frame passes at most {ROW_MAX}: {}", row.join(" - ")));
         }
-    }
-    if longest.len() > ROW_MAX {
-        let span = spans.last().cloned().unwrap_or_default();
-        scope
-            .error(span, "too long a row", format!("{} networks are linked in a row", longest.len()))
-            .help(format!("a frame passes at most {ROW_MAX}: {}", longest.join(" - ")));
     }
 }
 
@@ -91,51 +93,39 @@ fn check_mtu(scope: &mut Scope, links: &[Link], spans: &[Range<usize>], networks
     }
 }
 
-fn neighbours<'a>(links: &'a [Link], of: &str) -> Vec<&'a str> {
-    links
-        .iter()
-        .filter_map(|link| match &link.networks {
-            [a, b] if a == of => Some(b.as_str()),
-            [a, b] if b == of => Some(a.as_str()),
-            _ => None,
-        })
-        .collect()
-}
+/// Linked networks, by their names.
+struct Tree<'a>(HashMap<&'a str, Vec<&'a str>>);
 
-/// The networks from `from` to `to`, both included, in a tree; only `from` if there is no way.
-fn row_between(links: &[Link], from: &str, to: &str) -> Vec<String> {
-    let mut rows = vec![vec![from.to_owned()]];
-    let mut at = 0;
-    while at < rows.len() {
-        let row = rows[at].clone();
-        let end = row.last().map_or(from, String::as_str);
-        if end == to {
-            return row;
+impl<'a> Tree<'a> {
+    fn new(links: &'a [Link]) -> Self {
+        let mut neighbours: HashMap<&str, Vec<&str>> = HashMap::new();
+        for Link { networks: [a, b], .. } in links {
+            neighbours.entry(a).or_default().push(b);
+            neighbours.entry(b).or_default().push(a);
         }
-        let before = row.len().checked_sub(2).map(|index| row[index].as_str());
-        for next in neighbours(links, end) {
-            if Some(next) != before {
-                rows.push(row.iter().cloned().chain([next.to_owned()]).collect());
-            }
-        }
-        at += 1;
+        Self(neighbours)
     }
-    vec![from.to_owned()]
-}
 
-/// The network of the same tree with the longest row to `from`.
-fn farthest(links: &[Link], from: &str) -> String {
-    let mut ways: Vec<(&str, Option<&str>)> = vec![(from, None)];
-    let mut at = 0;
-    while at < ways.len() {
-        let (end, before) = ways[at];
-        ways.extend(
-            neighbours(links, end)
-                .into_iter()
-                .filter(|next| Some(*next) != before)
-                .map(|next| (next, Some(end))),
-        );
-        at += 1;
+    /// All networks that can be reached from one, nearest first, each with the one before it on the way.
+    fn outwards(&self, from: &'a str) -> Vec<(&'a str, Option<&'a str>)> {
+        let mut reached = vec![(from, None)];
+        let mut at = 0;
+        while at < reached.len() {
+            let (network, before) = reached[at];
+            let next = self.0.get(network).map_or(&[][..], Vec::as_slice).iter();
+            reached.extend(next.filter(|next| Some(**next) != before).map(|next| (*next, Some(network))));
+            at += 1;
+        }
+        reached
     }
-    ways.last().map_or(from, |(end, _)| end).to_owned()
+
+    /// The networks from one to the other, both included.
+    fn row(&self, from: &'a str, to: &'a str) -> Vec<&'a str> {
+        let before: HashMap<&str, Option<&str>> = self.outwards(from).into_iter().collect();
+        std::iter::successors(Some(to), |network| before.get(network).copied().flatten())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect()
+    }
 }

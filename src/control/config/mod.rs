@@ -1,7 +1,7 @@
 //! What was written: from the text of a file to a [`Plan`], or to everything that is wrong with it.
 //!
 //! Three steps, each of which goes on after a fault and only adds to the list: toml's parser recovers from
-//! syntax errors and gives a tree with byte ranges; [`raw`] turns the tree into structs, checking keys and types;
+//! syntax errors and gives a tree with byte ranges; `raw` turns the tree into structs, checking keys and types;
 //! the sections (one file each) give them their meaning, checking values, references and what collides. A plan
 //! comes out only if nothing is wrong. All of it is a pure function of the text: whether the plan fits this
 //! machine is [`super::check`]'s question.

@@ -10,7 +10,7 @@ use super::networks::MTU_MAX;
 use super::networks::TAP_MTU_MAX;
 use super::ports;
 use super::raw::{Field, RawBridge, RawInterface, RawNode, RawSettings, Rows};
-use super::scope::{Scope, Wire};
+use super::scope::{Members, Scope, Wire};
 use super::suggest;
 use super::value::OneOrMore;
 use crate::control::plan::{Cable, KernelBridge, Netns, Network, Node, Port};
@@ -24,10 +24,10 @@ pub(super) fn claim_names(scope: &mut Scope, rows: Option<&Rows<RawNode>>) {
             scope
                 .error(name.span(), "reserved", "a node cannot be named \"host\"")
                 .help("in [[expect]], \"host\" is the machine that vswitchd runs on");
-        } else if names::check_name(scope, name, "the name of a node") {
-            if let Err(first) = scope.nodes.claim(name.get_ref().clone(), name.span()) {
-                scope.repeated(name.span(), first, format!("there are two nodes named {:?}", name.get_ref()));
-            }
+        } else if names::check_name(scope, name, "the name of a node")
+            && let Err(first) = scope.nodes.claim(name.get_ref().clone(), name.span())
+        {
+            scope.repeated(name.span(), first, format!("there are two nodes named {:?}", name.get_ref()));
         }
     }
 }
@@ -88,17 +88,17 @@ fn resolve_interface(
     networks: &[Network],
 ) -> Option<Made> {
     let name = scope.required(&raw.name, &raw.span, "name", "what the node calls it, like name = \"eth0\"");
-    if let Some(name) = name {
-        if names::check_interface(scope, name, "the interface") {
-            ports::claim_interface(scope, &Netns::Node(node.to_owned()), name);
-        }
+    if let Some(name) = name
+        && names::check_interface(scope, name, "the interface")
+    {
+        ports::claim_interface(scope, &Netns::Node(node.to_owned()), name);
     }
-    if let Some(text) = raw.settings.kind.given() {
-        if text.get_ref() != "tap" {
-            scope
-                .error(text.span(), "must be \"tap\"", "a node's interface is made for it")
-                .help("remove `kind`; for an interface that exists, write a [[port]] with kind = \"raw\"");
-        }
+    if let Some(text) = raw.settings.kind.given()
+        && text.get_ref() != "tap"
+    {
+        scope
+            .error(text.span(), "must be \"tap\"", "a node's interface is made for it")
+            .help("remove `kind`; for an interface that exists, write a [[port]] with kind = \"raw\"");
     }
     if !raw.peer.is_absent() {
         return resolve_cable(scope, raw, name).map(Made::Cable);
@@ -140,14 +140,14 @@ fn resolve_cable(scope: &mut Scope, raw: &RawInterface, name: Option<&Spanned<St
             .error(span, "not for a cable", format!("`{key}` is a setting of a port, and a cable is none"))
             .help(format!("set it on the [[port]] with interface = {:?}, if there is one", peer.get_ref()));
     }
-    if names::check_interface(scope, peer, "the cable's end") {
-        if let Err(first) = scope.peers.claim(peer.get_ref().clone(), peer.span()) {
-            scope.repeated(
-                peer.span(),
-                first,
-                format!("two cables end in an interface named {:?}", peer.get_ref()),
-            );
-        }
+    if names::check_interface(scope, peer, "the cable's end")
+        && let Err(first) = scope.peers.claim(peer.get_ref().clone(), peer.span())
+    {
+        scope.repeated(
+            peer.span(),
+            first,
+            format!("two cables end in an interface named {:?}", peer.get_ref()),
+        );
     }
     let on = Wire::Cable(peer.get_ref().clone());
     let name = name?.get_ref().clone();
@@ -187,7 +187,7 @@ fn resolve_bridges(scope: &mut Scope, raw: &RawNode, node: &mut Node, wires: &[(
         if names::check_interface(scope, name, "the bridge") {
             ports::claim_interface(scope, &Netns::Node(node.name.clone()), name);
         }
-        let mut members = Vec::new();
+        let mut members = Members::new();
         for member in &list.get_ref().0 {
             if let Some((_, first)) = bridged.iter().find(|(other, _)| other == member.get_ref()) {
                 let message = format!("the interface {:?} is bridged twice", member.get_ref());
@@ -211,7 +211,7 @@ fn kernel_bridge(
     bridge: &RawBridge,
     name: &Spanned<String>,
     list: &Spanned<OneOrMore>,
-    members: Vec<(Wire, Range<usize>)>,
+    members: Members,
 ) -> KernelBridge {
     let on = Wire::Bridge(node.name.clone(), name.get_ref().clone());
     // a bridge's MTU is the smallest of its members'; 1500 unless they differ, which is close enough for IPv6

@@ -34,7 +34,7 @@ pub(super) struct Scope {
     /// Cables' ends outside nodes, by name.
     pub(super) peers: Seen<String>,
     /// The kernel bridges of nodes, and what they join.
-    pub(super) bridges: Vec<(Wire, Vec<(Wire, Range<usize>)>)>,
+    pub(super) bridges: Vec<(Wire, Members)>,
     /// Addresses given to interfaces.
     pub(super) addresses: Vec<Claim<IpNet>>,
     /// Those of them that are the host's.
@@ -42,6 +42,9 @@ pub(super) struct Scope {
     /// Hardware addresses written in the file.
     pub(super) macs: Vec<Claim<Mac>>,
 }
+
+/// What is joined by a kernel bridge, and where that is written.
+pub(super) type Members = Vec<(Wire, Range<usize>)>;
 
 /// Something that must be unique among the machines that hear each other.
 #[derive(Clone, Debug)]

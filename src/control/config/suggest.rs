@@ -12,7 +12,7 @@ pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// A hint for a word that is none of the candidates: the closest, or all of them.
-pub(super) fn hint<'a>(word: &str, what: &str, candidates: &[&'a str]) -> String {
+pub(super) fn hint(word: &str, what: &str, candidates: &[&str]) -> String {
     /// More would bury the message.
     const LISTED_MAX: usize = 30;
     if let Some(candidate) = closest(word, candidates.iter().copied()) {

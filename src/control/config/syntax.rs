@@ -7,6 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics, position};
 
+const NOT_TOML: &str = "this is not TOML";
+
 /// The tree, as far as it can be read; whether anything of it may be missing; and the errors.
 pub(super) fn parse(text: &str) -> (Spanned<DeTable<'_>>, bool, Diagnostics) {
     let (tree, errors) = DeTable::parse_recoverable(text);
@@ -19,20 +21,35 @@ pub(super) fn parse(text: &str) -> (Spanned<DeTable<'_>>, bool, Diagnostics) {
             continue;
         }
         broken = true;
-        let label = error.message().replace('\n', ", ");
-        let value_unquoted = text.get(..span.start).is_some_and(|before| before.trim_end().ends_with('='));
-        let diagnostic = found.error(span, label, "this is not TOML");
-        if value_unquoted {
-            diagnostic.help("put text in double quotes, like name = \"lan\"");
-        }
+        let (label, help) = match unquoted_value(text, span.start) {
+            Some((_, "")) => ("a value is missing".to_owned(), None),
+            Some((key, value)) => (
+                error.message().replace('\n', ", "),
+                Some(format!("put text in double quotes: {key} = {value:?}")),
+            ),
+            None => (error.message().replace('\n', ", "), None),
+        };
+        found.error(span, label, NOT_TOML).help = help;
     }
     (tree, broken, found)
+}
+
+/// The key and the value of the line at `offset`, if it begins `key = value` and the value is neither quoted nor a
+/// list or table.
+fn unquoted_value(text: &str, offset: usize) -> Option<(&str, &str)> {
+    let before = text.get(..offset)?;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let (key, value) = text[start..].lines().next()?.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_inside = offset > start + key.len();
+    (is_key && is_inside && !value.starts_with(['"', '\'', '[', '{'])).then_some((key, value))
 }
 
 /// Drops what was found on a line that is not TOML: it is an echo of that.
 pub(super) fn without_echoes(mut found: Diagnostics, text: &str) -> Diagnostics {
     let line = |diagnostic: &Diagnostic| position(text, diagnostic.start()).0;
-    let is_syntax = |diagnostic: &Diagnostic| diagnostic.message == "this is not TOML";
+    let is_syntax = |diagnostic: &Diagnostic| diagnostic.message == NOT_TOML;
     let broken: Vec<_> = found.iter().filter(|d| is_syntax(d)).map(line).collect();
     found.retain(|diagnostic| is_syntax(diagnostic) || !broken.contains(&line(diagnostic)));
     found

@@ -2,7 +2,7 @@
 //!
 //! It owns the plan, the lab (namespaces, interfaces, processes), the engine's handle and the control socket, and waits
 //! in one poll for whoever wants something: a signal, a client, a node's program, the engine. Starting, reloading and
-//! stopping are one operation, [`Daemon::apply`]: go from the plan that is to the plan that shall be.
+//! stopping are one operation, `Instance::apply`: go from the plan that is to the plan that shall be.
 //!
 //! It may block (a `setup` command takes what it takes, unless a signal says stop); the engine does not notice.
 

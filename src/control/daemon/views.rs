@@ -141,7 +141,7 @@ pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> 
                 flags: sticky.then(|| "sticky".to_owned()).into_iter().collect(),
                 master: registry.node_name(*bridge).unwrap_or_default().to_owned(),
                 state: state.to_owned(),
-                updated: (entry.kind == StationKind::Learned).then(|| entry.idle.as_secs()),
+                updated: (entry.kind == StationKind::Learned).then_some(entry.idle.as_secs()),
             });
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn probe(
     timeout: Duration,
 ) -> Result<String, String> {
     let listener = owner.map(|owner| listen(&owner, to)).transpose()?.flatten();
+    let sent = noise(BYTES);
     let deadline = Deadline::after(timeout);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -43,7 +44,7 @@ pub(super) fn probe(
             if listener.is_none() {
                 return Ok(format!("connected in {}", milliseconds(now() - started)));
             }
-            exchange(&stream, &deadline)
+            exchange(&stream, &sent, &deadline)
                 .map(|()| format!("1 MiB each way in {}", milliseconds(now() - started)))
         });
         done.store(true, Ordering::Relaxed);
@@ -71,12 +72,11 @@ fn connect(at: &OwnedFd, to: SocketAddr, deadline: &Deadline) -> Result<TcpStrea
 }
 
 /// Sends noise, and compares what comes back by its hash.
-fn exchange(stream: &TcpStream, deadline: &Deadline) -> Result<(), String> {
+fn exchange(stream: &TcpStream, sent: &[u8], deadline: &Deadline) -> Result<(), String> {
     let lost = |e: io::Error| match e.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "connected, but the data got stuck".to_owned(),
         _ => format!("connected, but the connection was lost: {e}"),
     };
-    let sent = noise();
     let left = deadline.left(Duration::MAX);
     stream.set_read_timeout(Some(left)).map_err(lost)?;
     stream.set_write_timeout(Some(left)).map_err(lost)?;
@@ -84,7 +84,7 @@ fn exchange(stream: &TcpStream, deadline: &Deadline) -> Result<(), String> {
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut stream = stream;
-            stream.write_all(&sent)?;
+            stream.write_all(sent)?;
             stream.shutdown(Shutdown::Write)
         });
         let mut reader = stream;
@@ -93,7 +93,7 @@ fn exchange(stream: &TcpStream, deadline: &Deadline) -> Result<(), String> {
         written.and(read.map(drop)).map_err(lost)?;
         reader.flush().map_err(lost)
     })?;
-    if hash(&received) == hash(&sent) {
+    if hash(&received) == hash(sent) {
         Ok(())
     } else {
         Err(format!("the data came back changed ({} of {BYTES} bytes)", received.len()))
@@ -129,9 +129,8 @@ pub(super) fn readable(fd: &impl AsFd) -> bool {
 }
 
 /// Bytes that no fault of ours could produce by accident: neither constant nor periodic.
-pub(super) fn noise() -> Vec<u8> {
-    let words = (0..BYTES as u64 / 8).flat_map(|n| hash(&n.to_le_bytes()).to_le_bytes());
-    words.collect()
+pub(super) fn noise(length: usize) -> Vec<u8> {
+    (0_u64..).flat_map(|n| hash(&n.to_le_bytes()).to_le_bytes()).take(length).collect()
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -34,7 +34,7 @@ pub(super) fn probe(
             scope.spawn(|| echo(server, &done));
         }
         let started = now();
-        let noise = noise();
+        let noise = noise(SIZES[SIZES.len() - 1]);
         let result = SIZES.iter().try_for_each(|&size| {
             deadline
                 .retry(|| exchange(&client, to, &noise[..size], &deadline).map(|()| String::new()))

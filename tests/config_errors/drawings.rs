@@ -1,0 +1,186 @@
+//! A few whole drawings: what a user sees.
+
+use vswitchd::control::config;
+
+#[test]
+fn a_drawing_shows_the_place_the_text_and_the_way_out() {
+    let text = "[[network]]\nname = \"lan\"\nmut = 1500\n";
+    let drawn = config::parse(text, "lab").expect_err("a misspelt key").render("lab.toml", text, false);
+    let expected = "\
+error: [[network]] has no key `mut`
+ --> lab.toml:3:1
+  |
+3 | mut = 1500
+  | ^^^ unknown key
+  |
+  = help: did you mean `mtu`?
+";
+    assert_eq!(drawn, expected);
+}
+
+#[test]
+fn a_drawing_of_a_collision_shows_both_places() {
+    let text = "\
+[[network]]
+name = \"a\"
+host = \"10.0.0.1/16\"
+
+[[network]]
+name = \"b\"
+host = \"10.0.7.1/24\"
+";
+    let drawn = config::parse(text, "lab").expect_err("an overlap").render("lab.toml", text, false);
+    let expected = "\
+error: the host cannot tell 10.0.7.0/24 from 10.0.0.0/16
+ --> lab.toml:7:8
+  |
+3 | host = \"10.0.0.1/16\"
+  |        ------------- with this
+...
+7 | host = \"10.0.7.1/24\"
+  |        ^^^^^^^^^^^^^ overlaps
+  |
+  = help: give each network with `host` a range of its own
+";
+    assert_eq!(drawn, expected);
+}
+
+#[test]
+fn everything_is_reported_at_once() {
+    let text = "\
+[lab]
+colour = \"red\"
+[[network]]
+name = \"lan\"
+mtu = \"1500\"
+stp = true
+bogus = 1
+[[network]]
+name = \"lan\"
+[[port]]
+name = \"vm1\"
+network = \"lann\"
+kind = \"tun\"
+mac = \"01:00:5e:00:00:01\"
+isolatd = true
+[[expect]]
+from = \"boxZ\"
+kind = \"ping\"
+to = \"10.0.0.300\"
+result = \"maybe\"
+";
+    let drawn = config::parse(text, "lab").expect_err("many faults").render("many.toml", text, false);
+    let expected = "\
+error: [lab] has no key `colour`
+ --> many.toml:2:1
+  |
+2 | colour = \"red\"
+  | ^^^^^^ unknown key
+  |
+  = help: its keys are: `name`
+
+error: `mtu` must be a whole number, not a string
+ --> many.toml:5:7
+  |
+5 | mtu = \"1500\"
+  |       ^^^^^^ expected a whole number
+  |
+  = help: without quotes: mtu = 1500
+
+error: `stp` in [[network]] is not supported by this version
+ --> many.toml:6:1
+  |
+6 | stp = true
+  | ^^^ a later version will know it
+  |
+  = help: remove it
+
+error: [[network]] has no key `bogus`
+ --> many.toml:7:1
+  |
+7 | bogus = 1
+  | ^^^^^ unknown key
+  |
+  = help: its keys are: `name`, `host`, `mtu`, `ageing`, `fdb_max`, `group_fwd_mask`, `no_linklocal_learn`
+
+error: there are two networks named \"lan\"
+ --> many.toml:9:8
+  |
+4 | name = \"lan\"
+  |        ----- first used here
+...
+9 | name = \"lan\"
+  |        ^^^^^ used again here
+
+error: there is no network \"lann\"
+  --> many.toml:12:11
+   |
+12 | network = \"lann\"
+   |           ^^^^^^ not in this file
+   |
+   = help: did you mean `lan`?
+
+error: `kind` cannot be \"tun\"
+  --> many.toml:13:8
+   |
+13 | kind = \"tun\"
+   |        ^^^^^ unknown
+   |
+   = help: it is one of: `raw`, `tap`
+
+error: 01:00:5e:00:00:01 is a group address: many stations, not one
+  --> many.toml:14:7
+   |
+14 | mac = \"01:00:5e:00:00:01\"
+   |       ^^^^^^^^^^^^^^^^^^^ not a station's address
+   |
+   = help: write six pairs of hexadecimal digits whose first pair is even, like 02:42:ac:11:00:02
+
+error: [[port]] has no key `isolatd`
+  --> many.toml:15:1
+   |
+15 | isolatd = true
+   | ^^^^^^^ unknown key
+   |
+   = help: did you mean `isolated`?
+
+error: there is no node \"boxZ\"
+  --> many.toml:17:8
+   |
+17 | from = \"boxZ\"
+   |        ^^^^^^ not in this file
+   |
+   = help: each node of this file: `host`
+
+error: \"10.0.0.300\" is not an IP address
+  --> many.toml:19:6
+   |
+19 | to = \"10.0.0.300\"
+   |      ^^^^^^^^^^^^ not an address
+   |
+   = help: such as \"192.168.50.5\"
+
+error: `result` cannot be \"maybe\"
+  --> many.toml:20:10
+   |
+20 | result = \"maybe\"
+   |          ^^^^^^^ unknown
+   |
+   = help: it is one of: `ok`, `fail`
+";
+    assert_eq!(drawn, expected);
+}
+
+#[test]
+fn json_says_the_same() {
+    let text = "[[network]]\nname = \"lan\"\n[[network]]\nname = \"lan\"\n";
+    let json = config::parse(text, "lab").expect_err("a name twice").to_json("lab.toml", text);
+    assert_eq!(json[0]["severity"], "error");
+    assert_eq!(json[0]["message"], "there are two networks named \"lan\"");
+    assert_eq!(
+        (&json[0]["file"], &json[0]["line"], &json[0]["column"]),
+        (&"lab.toml".into(), &4.into(), &8.into())
+    );
+    assert_eq!(json[0]["labels"][1]["line"], 2, "where it was first used");
+    assert_eq!(json[0]["labels"][1]["text"], "first used here");
+}
