@@ -68,11 +68,7 @@ fn a_deleted_interface_disables_its_port_only() {
         let file = File::new("unplug", &lab(4, ""));
         let running = file.start();
         assert!(ping("n0", &address(1)).ok && ping("n2", &address(3)).ok, "all is well before");
-        in_node("n1", || {
-            let mut netlink = Netlink::open().expect("rtnetlink");
-            let index = netlink.index("eth0").expect("it is there");
-            netlink.delete_link(index).expect("it is ours");
-        });
+        unplug("n1");
         eventually(|| running.log().contains("n1:eth0"), "it says so");
         let said = running.log();
         assert!(said.contains("port n1:eth0: closed, because its interface is gone"), "{said}");
@@ -86,6 +82,11 @@ fn a_deleted_interface_disables_its_port_only() {
             let outcome = ping(&name(from), &address(to));
             assert!(outcome.ok, "{from} to {to}: {}", outcome.detail);
         }
+        assert_eq!(says(&["reload"]), "port n1:eth0 opened again\n", "though the file is the same");
+        let outcome = ping("n0", &address(1));
+        assert!(outcome.ok, "it is back: {}", outcome.detail);
+        unplug("n1");
+        eventually(|| running.log().lines().count() == 2, "it says so again");
         // it is in nobody's way: others come, it goes, and comes again
         for nodes in [5, 1, 2] {
             file.write(&lab(nodes, ""));
@@ -155,6 +156,14 @@ fn name(n: usize) -> String {
 
 fn address(n: usize) -> String {
     format!("10.9.0.{}", n + 1)
+}
+
+fn unplug(node: &str) {
+    in_node(node, || {
+        let mut netlink = Netlink::open().expect("rtnetlink");
+        let index = netlink.index("eth0").expect("it is there");
+        netlink.delete_link(index).expect("it is ours");
+    });
 }
 
 /// A node's ARP cache.

@@ -130,6 +130,32 @@ fn a_reload_leaves_alone_what_it_does_not_concern() {
 }
 
 #[test]
+fn a_reload_says_what_it_did() {
+    alone("a_reload_says_what_it_did", || {
+        let lab = |address: &str, command: &str| config("host-only.toml") + &third(address, command);
+        let file = File::new("says", &lab("192.168.50.6/24", "sleep 1000"));
+        let running = file.start();
+        let moved = lab("192.168.50.6/24", "sleep 1000").replace("\n\n", "\n\n\n");
+        let table = [
+            (moved, "nothing changed\n", "what has moved in the file is the same"),
+            (lab("192.168.50.6/24", "sleep 2000"), "node boxC changed\n", "its program is another"),
+            (
+                lab("192.168.50.7/24", "sleep 2000"),
+                "port boxC:eth0 has another interface setting\n",
+                "its address",
+            ),
+            (config("host-only.toml"), "port boxC:eth0 removed\nnode boxC removed\n", "gone"),
+        ];
+        for (text, expected, why) in table {
+            file.write(&text);
+            assert_eq!(says(&["reload"]), expected, "{why}");
+        }
+        running.stop();
+        file.assert_nothing_left();
+    });
+}
+
+#[test]
 fn garbage_on_the_control_socket_harms_nobody() {
     alone("garbage_on_the_control_socket_harms_nobody", || {
         let file = File::new("garbage", &config("internal.toml"));

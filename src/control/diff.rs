@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::control::plan::{Network, Plan, Port, StaticStation};
+use crate::control::plan::{Line, Network, Node, Plan, Port, StaticStation};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,33 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     changes.extend(links.new.into_iter().map(PlanChange::AddLink));
     changes.extend(stations.new.into_iter().map(PlanChange::AddStation));
     changes
+}
+
+/// What a reload tells its user about the rest, which only the lab puts to work: nodes, and the settings of interfaces.
+pub fn machines(old: &Plan, new: &Plan) -> Vec<String> {
+    let nodes = compare(&without_lines(&old.nodes), &without_lines(&new.nodes), |n| n.name.clone(), Node::eq);
+    let is_in = |list: &[Node], node: &Node| list.iter().any(|other| other.name == node.name);
+    let gone = nodes.gone.iter().filter(|node| !is_in(&nodes.new, node));
+    let mut lines: Vec<String> = gone.map(|node| format!("node {} removed", node.name)).collect();
+    lines.extend(nodes.new.iter().map(|node| {
+        let what = if is_in(&nodes.gone, node) { "changed" } else { "added" };
+        format!("node {} {what}", node.name)
+    }));
+    let ports = compare(&old.ports, &new.ports, |p| p.name.clone(), same_interface);
+    let changed = ports.both.iter().filter(|(a, b)| a.interface != b.interface);
+    lines.extend(changed.map(|(_, port)| format!("port {} has another interface setting", port.name)));
+    lines
+}
+
+/// A node that has only moved in the file is the same.
+fn without_lines(nodes: &[Node]) -> Vec<Node> {
+    let mut nodes = nodes.to_vec();
+    for node in &mut nodes {
+        node.line = Line::default();
+        node.cables.iter_mut().for_each(|cable| cable.line = Line::default());
+        node.bridges.iter_mut().for_each(|bridge| bridge.line = Line::default());
+    }
+    nodes
 }
 
 /// Whether the open port can stay: it is the same interface in the same place, plugged into the same network.

@@ -49,7 +49,7 @@ use crate::control::place;
 use crate::control::plan::{Netns, Node, Plan};
 use crate::control::view::NodeView;
 use crate::frame::PortId;
-use crate::port::Port;
+use crate::port::{Port, PortKind};
 
 /// How long programs get to end after SIGTERM before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -155,6 +155,14 @@ impl Lab {
         self.done = new;
         self.nodes = plan.nodes.iter().map(|node| (node.clone(), interfaces(plan, node))).collect();
         Ok(Opened { closed: port_names(&undo), ports })
+    }
+
+    /// Somebody else has deleted the interface of a TAP, and with it went its addresses and routes: the next
+    /// [`Lab::apply`] makes it anew. A raw port's interface is not the lab's to make, so that one is as it was.
+    pub fn lost(&mut self, port: &str) -> Result<(), LabError> {
+        let is_it = |step: &Step| matches!(step, Step::OpenPort { port: name, kind, .. } if name == port && *kind != PortKind::Raw);
+        let rest: Vec<Step> = self.done.iter().filter(|step| !is_it(step)).cloned().collect();
+        self.take_back(&difference(&self.done, &rest).undo)
     }
 
     /// Runs the setup of the nodes that are new, one command after the other, and starts the commands that are not

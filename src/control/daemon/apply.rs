@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{DaemonError, Instance, load};
-use crate::control::diff::diff;
+use crate::control::diff::{diff, machines};
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
 use crate::engine::Stopped;
@@ -46,33 +46,39 @@ impl Instance {
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
-        let done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
-        self.apply(plan)?;
+        let mut done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
+        done.extend(machines(&self.plan, &plan));
+        for name in self.apply(plan)? {
+            if !done.iter().any(|line| line.starts_with(&format!("port {name} "))) {
+                done.push(format!("port {name} opened again"));
+            }
+        }
         Ok(if done.is_empty() { vec!["nothing changed".to_owned()] } else { done })
     }
 
-    /// Puts a plan to work.
+    /// Puts a plan to work; gives the names of the ports that have been opened for it.
     ///
     /// # Errors
     /// [`ApplyError`]; the old plan is then at work.
-    pub(super) fn apply(&mut self, plan: Plan) -> Result<(), ApplyError> {
+    pub(super) fn apply(&mut self, plan: Plan) -> Result<Vec<String>, ApplyError> {
         let mut registry = self.registry.clone();
         let changes = registry.translate(&diff(&self.plan, &plan))?;
         self.close_ports(&plan)?;
         // the engine gives a port the id of its place, so the one it is opened with does not matter yet
-        match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
-            Ok(opened) => {
-                self.change_fabric(changes, opened.ports, &registry)?;
-                self.registry = registry;
-                self.plan = plan;
-            }
+        let opened = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
+            Ok(opened) => opened.ports,
             Err(error) => {
                 self.restore();
                 return Err(error.into());
             }
-        }
+        };
+        let names = opened.iter().map(|(name, _)| name.clone()).collect();
+        self.change_fabric(changes, opened, &registry)?;
+        self.registry = registry;
+        self.plan = plan;
         let cancelled = Arc::clone(&self.cancelled);
-        Ok(self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?)
+        self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?;
+        Ok(names)
     }
 
     /// The lab did not take the new plan, and some ports are closed already: puts the old plan to work again. What

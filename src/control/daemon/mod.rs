@@ -262,6 +262,9 @@ impl Instance {
         for Event::PortGone(id, error) in events {
             let name = self.registry.port_name(id).unwrap_or("?");
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
+            if let Err(error) = self.lab.lost(name) {
+                (self.log)(&format!("port {name}: a reload cannot bring it back: {error}"));
+            }
         }
     }
 }
