@@ -43,6 +43,8 @@ impl Instance {
     /// # Errors
     /// [`DaemonError`]; the old plan is then at work.
     pub(super) fn reload(&mut self) -> Result<Vec<String>, DaemonError> {
+        // an interface that has just been deleted has to be made anew
+        self.engine_events();
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
