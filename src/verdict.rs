@@ -64,6 +64,8 @@ reasons! {
     HopLimit = "hop-limit",
     /// The port it came in on has not been opened for traffic, or was closed.
     IngressDown = "ingress-down",
+    /// The kernel's queue for the port was full: frames came faster than they were taken, and the kernel dropped them.
+    IngressOverrun = "ingress-overrun",
     /// Both ports are isolated, and isolated ports never talk to each other (B29).
     Isolated = "isolated",
     /// A link-local group address, 01-80-C2-00-00-0X: it ends at the bridge (B35, B36; see `group_fwd_mask`).
@@ -121,6 +123,11 @@ impl DropCounters {
     /// One more.
     pub fn count(&mut self, reason: Reason) {
         self.0[reason as usize] += 1;
+    }
+
+    /// So many more at once.
+    pub fn add(&mut self, reason: Reason, count: u64) {
+        self.0[reason as usize] += count;
     }
 
     /// How many so far.

@@ -44,7 +44,7 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         .and_then(|failure| failure.hint.clone())
         .or_else(|| error.downcast_ref::<ClientError>().and_then(ClientError::hint));
     // where standard error is closed there is nobody to tell
-    let mut text = format!("vswitchd: {error:#}\n");
+    let mut text = format!("vswitchd: {error}\n");
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {hint}\n"));
     }

@@ -11,10 +11,6 @@ pub(super) fn run(choice: Choice<'_>) -> anyhow::Result<ExitCode> {
     let Body::Lines(lines) = client.request(&Request::Reload)? else {
         return Err(client.unexpected().into());
     };
-    if lines.is_empty() {
-        output::print("nothing to do: the file means what it meant\n")?;
-    } else {
-        output::print(&(lines.join("\n") + "\n"))?;
-    }
+    output::print(&(lines.join("\n") + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }

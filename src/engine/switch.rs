@@ -19,7 +19,7 @@ use super::Event;
 use super::capture::Captures;
 use crate::fabric::{Change, Fabric};
 use crate::frame::{BATCH_MAX, Batch, PORTS_MAX, PortId};
-use crate::port::{Pool, Port, Received};
+use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
 
 /// Frames one port may put into a batch.
@@ -109,9 +109,14 @@ impl Switch {
         Some(port)
     }
 
-    /// The open port in that place.
-    pub fn port(&self, id: PortId) -> Option<&Port> {
-        self.slots.get(usize::from(id.0))?.port.as_ref()
+    /// Whether there is an open port in that place.
+    pub fn is_attached(&self, id: PortId) -> bool {
+        self.slots.get(usize::from(id.0)).is_some_and(|slot| slot.port.is_some())
+    }
+
+    /// What the open port in that place has counted.
+    pub fn counters(&mut self, id: PortId) -> Option<PortCounters> {
+        Some(*self.slots.get_mut(usize::from(id.0))?.port.as_mut()?.ask_counters())
     }
 
     /// Whether some port may have more frames.

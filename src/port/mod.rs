@@ -165,7 +165,15 @@ impl Port {
         }
     }
 
-    /// What happened here so far.
+    /// What happened here so far, with what only the kernel has counted: a system call, for those who look.
+    pub fn ask_counters(&mut self) -> &PortCounters {
+        if let Self::Packet(port) = self {
+            port.ask_kernel();
+        }
+        self.counters()
+    }
+
+    /// What happened here so far, as far as this process knows.
     pub fn counters(&self) -> &PortCounters {
         match self {
             Self::Packet(port) => port.counters(),

@@ -133,6 +133,13 @@ impl Packet {
         self.id = id;
     }
 
+    /// Frames that the kernel had no room for never get here; it counts them.
+    pub(super) fn ask_kernel(&mut self) {
+        if let Ok(lost) = sys::packet_drops(self.socket.as_fd()) {
+            self.counters.rx_drops.add(Reason::IngressOverrun, u64::from(lost));
+        }
+    }
+
     pub(super) fn counters(&self) -> &PortCounters {
         &self.counters
     }

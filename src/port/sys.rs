@@ -65,6 +65,24 @@ pub(crate) fn packet_set_option(
     })
 }
 
+/// How many frames the kernel has dropped because the socket's queue was full, since this was last asked.
+pub(crate) fn packet_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut len = size_of_val(&stats) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `stats`, a struct of integers that lives until the call returns.
+    // Neither rustix nor socket2 knows the options of packet sockets.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(stats.tp_drops)
+}
+
 // ---- reading and writing frames -------------------------------------------------------------------------------
 
 /// How many messages [`packet_receive`] takes at most.

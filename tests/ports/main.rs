@@ -54,6 +54,27 @@ fn tcp_and_udp_pass_between_ports_of_every_kind() {
     }
 }
 
+/// Pain 7: what the kernel had no room for is neither lost without a word nor counted twice.
+#[test]
+fn frames_that_come_faster_than_they_are_read_are_counted() {
+    let Some((_here, mut sender, mut receiver)) = raw_pair() else { return };
+    let mut frames = vec![Frame::copy_of(&udp_frame(&[], 1400), PortId(0))];
+    // 1400 bytes take more than 2 KiB of the queue, which is at most a few dozen MiB
+    for _ in 0..40_000 {
+        sender.send(&mut frames, &[0]);
+    }
+    let sent = sender.counters().tx_frames;
+    while drain(&mut receiver).is_none() {
+        let counters = receiver.ask_counters();
+        if counters.rx_frames + counters.rx_drops.of(Reason::IngressOverrun) >= sent {
+            break;
+        }
+    }
+    let counters = *receiver.ask_counters();
+    assert!(counters.rx_drops.of(Reason::IngressOverrun) > 0, "40,000 frames do not fit the queue");
+    assert_eq!(counters.rx_frames + counters.rx_drops.total(), sent, "each is accounted for once");
+}
+
 /// Pain 9: the kernel takes the outer tag out of every frame before a packet socket sees it.
 #[test]
 fn a_raw_port_keeps_vlan_tags() {

@@ -23,7 +23,7 @@ impl Instance {
             Request::Node { name } => self.node(&name),
             Request::Reload => match self.reload() {
                 Ok(lines) => Response::ok(Body::Lines(lines)),
-                Err(error) => Response::error_with_hint(self.reload_error(&error), "nothing has changed"),
+                Err(error) => Response::error_with_hint(self.reload_error(&error), reload_hint(&error)),
             },
             Request::Show { what } => match self.view(what) {
                 Ok(view) => Response::ok(Body::Show(view)),
@@ -89,6 +89,14 @@ impl Instance {
             }
             error => error.to_string(),
         }
+    }
+}
+
+/// What is at work after a reload that failed.
+fn reload_hint(error: &DaemonError) -> &'static str {
+    match error {
+        DaemonError::Apply(_) => "the old plan was put to work again; if that failed too, the log says so",
+        _ => "nothing has changed",
     }
 }
 

@@ -263,7 +263,7 @@ impl Instance {
             let name = self.registry.port_name(id).unwrap_or("?");
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
             // a reload may have opened it again before this was heard, with an interface that must stay
-            if self.engine.with(move |switch| switch.port(id).is_some()).unwrap_or(true) {
+            if self.engine.with(move |switch| switch.is_attached(id)).unwrap_or(true) {
                 continue;
             }
             if let Err(error) = self.lab.lost(name) {

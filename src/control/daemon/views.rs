@@ -35,15 +35,15 @@ struct PortSnapshot {
 
 impl Snapshot {
     /// To be run on the engine thread. Stations are listed only if asked for: there may be many.
-    pub(super) fn take(switch: &Switch, ports: &[PortId], bridges: &[NodeId]) -> Self {
-        let port = |id: &PortId| PortSnapshot {
+    pub(super) fn take(switch: &mut Switch, ports: &[PortId], bridges: &[NodeId]) -> Self {
+        let mut port = |id: &PortId| PortSnapshot {
             id: *id,
-            counters: switch.port(*id).map(|port| *port.counters()),
+            counters: switch.counters(*id),
             dropped_in: switch.fabric.dropped_in(*id),
             withheld_out: switch.fabric.withheld_out(*id),
         };
         Self {
-            ports: ports.iter().map(port).collect(),
+            ports: ports.iter().map(&mut port).collect(),
             stations: bridges.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
             books: *switch.fabric.books(),
             engine: switch.stats,
