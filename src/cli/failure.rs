@@ -44,10 +44,44 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         .and_then(|failure| failure.hint.clone())
         .or_else(|| error.downcast_ref::<ClientError>().and_then(ClientError::hint));
     // where standard error is closed there is nobody to tell
-    let mut text = format!("vswitchd: {error}\n");
+    let mut text = format!("vswitchd: {}\n", sentence(error));
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {hint}\n"));
     }
     let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
     ExitCode::from(failure.map_or(EXIT_CANNOT, |failure| failure.code))
+}
+
+/// The error and its causes, each said once: some errors quote their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open it: {source}")]
+    struct Quoting {
+        source: io::Error,
+    }
+
+    #[test]
+    fn an_error_does_not_say_its_cause_twice() {
+        let cause = || io::Error::other("no such thing");
+        let quoting = anyhow::Error::from(Quoting { source: cause() });
+        assert_eq!(sentence(&quoting), "cannot open it: no such thing");
+        let wrapped = Err::<(), _>(cause()).context("cannot write").expect_err("an error");
+        assert_eq!(sentence(&wrapped), "cannot write: no such thing");
+    }
 }
