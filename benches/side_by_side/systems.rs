@@ -132,6 +132,8 @@ impl Running {
 
     fn open_vswitch(&mut self, programs: &Programs) -> io::Result<()> {
         let dir = programs.scratch.join("ovs");
+        // of an earlier round
+        let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)?;
         let at = |name: &str| dir.join(name).display().to_string();
         let database = format!("unix:{}", at("db.sock"));
