@@ -24,8 +24,8 @@ use crate::time::Time;
 
 /// Frames one port may put into a batch.
 const FRAMES_PER_TURN: usize = BATCH_MAX;
-/// Bytes after which a batch is closed: two of the largest frames fit into a core's own cache.
-const BYTES_PER_TURN: usize = 128 * 1024;
+/// Bytes after which a batch is closed: one large frame, so that it is written while it is still in the cache.
+const BYTES_PER_TURN: usize = 32 * 1024;
 
 /// What the engine counts about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

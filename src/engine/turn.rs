@@ -1,8 +1,8 @@
 //! The loop of the data plane, on one screen.
 //!
 //! mio reports readiness once, when it begins (edge-triggered), so a port that was ready stays on a list until a
-//! read found it empty. A turn gives each port on the list one batch: a port that never runs dry costs the others
-//! one batch of delay, never more. While the list is not empty the poll only looks; otherwise it sleeps until a
+//! read found it empty. A turn gives each port on the list one batch, and the poll is asked for newly ready ports after a few
+//! turns: a port that never runs dry costs the others a few batches of delay, never more. While the list is not empty the poll only looks; otherwise it sleeps until a
 //! frame, a command or the fabric's next deadline. The clock is read once per turn.
 
 use std::io;
@@ -22,6 +22,9 @@ pub(super) const WAKE: Token = Token(usize::MAX);
 const EVENTS_PER_POLL: usize = 256;
 /// How many commands run between two turns, so that a chatty control thread cannot starve the ports.
 const COMMANDS_PER_TURN: usize = 8;
+
+/// How many turns the ports that are ready get before the poll is asked for others: with large frames a turn is short.
+const TURNS_PER_POLL: usize = 8;
 
 /// Runs until the command channel is closed.
 pub(super) fn run(
@@ -57,7 +60,12 @@ pub(super) fn run(
                 None => return,
             }
         }
-        switch.turn(clock.now());
+        for _ in 0..TURNS_PER_POLL {
+            switch.turn(clock.now());
+            if !switch.is_busy() {
+                break;
+            }
+        }
         while let Some(event) = unreported.take().or_else(|| switch.next_event()) {
             if let Err(event) = report(events_out, event) {
                 unreported = Some(event);
