@@ -91,6 +91,7 @@ fn run(options: &Options) -> io::Result<()> {
     measure::count_cpus()?;
     let scratch = std::env::temp_dir().join(format!("vswitchd-bench-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
+    let _scratch = Scratch(scratch.clone());
     let relay = scratch.join("relay");
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/side_by_side/relay.c");
     let compiled = Command::new("cc").arg("-O2").arg("-o").arg(&relay).arg(source).status()?;
@@ -114,13 +115,21 @@ fn run(options: &Options) -> io::Result<()> {
         rounds.push(figures);
     }
     eprintln!("\r{:<60}\r", "");
-    fs::remove_dir_all(&programs.scratch)?;
     if options.json {
         print_json(&systems, &rounds)
     } else {
         print_table(&systems, &rounds)
     }
     Ok(())
+}
+
+/// A directory that goes with us, however we go.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn wanted(system: System, options: &Options) -> bool {
