@@ -46,6 +46,21 @@ fn a_lab_runs_and_goes_without_a_trace() {
     });
 }
 
+/// It used to be said by `check` alone, which nobody runs who already runs the lab.
+#[test]
+fn a_shared_interface_is_warned_of_at_the_start_too() {
+    alone("a_shared_interface_is_warned_of_at_the_start_too", || {
+        let mut netlink = Netlink::open().expect("a namespace of our own");
+        netlink.add_veth(["nic0", "nic1"]).expect("free names");
+        let nic = netlink.index("nic0").expect("made above");
+        netlink.add_address(nic, "10.1.2.3/24".parse().expect("a net")).expect("its first");
+        let lab = "[[network]]\nname = 'lan'\n[[port]]\nname = 'up'\nnetwork = 'lan'\nkind = 'raw'\ninterface = 'nic0'\n";
+        let log = File::new("shared", lab).start().stop();
+        assert!(log.contains("`nic0` has an address of the host's (10.1.2.3/24)"), "{log}");
+        netlink.delete_link(nic).expect("ours");
+    });
+}
+
 #[test]
 fn exec_is_the_program_itself() {
     alone("exec_is_the_program_itself", || {

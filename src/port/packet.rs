@@ -10,8 +10,8 @@
 //! headroom; nothing else of the frame moves.
 //!
 //! The port does not take frames away from the host: if the interface has an IP address, the host's own stack
-//! answers beside the guests behind the switch (V25). So whoever plans a lab refuses such an interface; this file does
-//! not know, and only reads and writes.
+//! answers beside the guests behind the switch (V25). `control::check` warns of such an interface; this file does not
+//! know, and only reads and writes.
 //!
 //! A link that goes down is no error (the port waits), a deleted interface is the end of the port. Both look alike at
 //! first: the kernel says ENETDOWN once, before it takes the interface off its list, and nothing after that. So

@@ -23,15 +23,7 @@ pub(crate) const VSWITCHD: &str = env!("CARGO_BIN_EXE_vswitchd");
 
 /// An empty plan.
 pub(crate) fn plan(name: &str) -> Plan {
-    Plan {
-        name: name.to_owned(),
-        networks: Vec::new(),
-        links: Vec::new(),
-        ports: Vec::new(),
-        fdb: Vec::new(),
-        nodes: Vec::new(),
-        expects: Vec::new(),
-    }
+    Plan::empty(name)
 }
 
 /// Adds a node with one TAP.

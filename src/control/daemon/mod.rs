@@ -142,7 +142,7 @@ impl Daemon {
     ///
     /// # Errors
     /// See [`DaemonError`]; nothing is left behind.
-    pub fn start(plan: Plan, options: Options) -> Result<Self, DaemonError> {
+    pub fn start(plan: Plan, mut options: Options) -> Result<Self, DaemonError> {
         let poll = Poll::new()?;
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -153,6 +153,10 @@ impl Daemon {
         let conflicts: Diagnostics = conflicts(&plan, &options.text, &Inventory::read(&plan.name)).into();
         if conflicts.has_errors() {
             return Err(DaemonError::Invalid { text: options.text, diagnostics: conflicts });
+        }
+        if !conflicts.is_empty() {
+            let rendered = conflicts.render(&options.file.display().to_string(), &options.text, false);
+            rendered.lines().for_each(&mut options.log);
         }
         lab.register(poll.registry(), LAB)?;
         let socket = options.control.unwrap_or_else(|| place::socket_path(&plan.name));
