@@ -32,6 +32,19 @@ pub const BATCH_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(pub u16);
 
+/// A wire between two devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u16);
+
+/// What is plugged into a leg, seen from outside the graph: how whoever configures names the leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Plug {
+    /// An end of a link: the first (0) or the second (1) of its two devices, in the order in which it was added.
+    Link(LinkId, u8),
+    /// A port.
+    Port(PortId),
+}
+
 /// A device of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u16);

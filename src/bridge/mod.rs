@@ -21,11 +21,17 @@ mod deliver;
 mod fdb;
 mod flags;
 mod manage;
+mod pending;
 #[cfg(test)]
 mod tests;
 
-pub use flags::{BridgeConfig, LegConfig, Promiscuous, Role};
+pub use flags::{
+    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanProtocol,
+};
 pub use manage::{BridgeCounters, ConfigError};
+pub use pending::{
+    EdgePort, MulticastConfig, MulticastLegConfig, RouterMode, StpConfig, StpLegConfig, StpMode,
+};
 
 use std::time::Duration;
 

@@ -1,10 +1,16 @@
 //! What can be changed in a running fabric, as data.
 //!
 //! Configuration and reconfiguration are the same thing: a list of changes, the difference of two plans. Ids are
-//! given by whoever makes the changes (the control thread); the fabric only checks that they make sense.
+//! given by whoever makes the changes (the control thread); the fabric only checks that they make sense. What is a list
+//! in the file (VLANs, permitted sources, static stations) is changed entry by entry, so that a change stays a small
+//! value and what did not change is not mentioned.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::bridge::{BridgeConfig, LegConfig, StationKind};
-use crate::frame::{NodeId, PortId};
+use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::wire::mac::Mac;
 
 /// One change. Applied one at a time; each is all or nothing.
@@ -12,26 +18,41 @@ use crate::wire::mac::Mac;
 pub enum Change {
     /// A new bridge.
     AddBridge(NodeId, BridgeConfig),
-    /// A wire between two bridges; refused if it would close a loop.
-    AddLink(NodeId, NodeId),
+    /// The user's membership in a multicast group, as `bridge mdb add … permanent` (B74).
+    AddGroup(Membership),
+    /// A wire between two bridges, with the settings of either end; refused if it would close a loop that no spanning
+    /// tree opens: every bridge on a loop needs one.
+    AddLink(LinkId, [NodeId; 2], [LegConfig; 2]),
+    /// A source that may send here; as soon as there is one, no other may.
+    AddPermit(Plug, Permit),
     /// A port, plugged into a bridge. It is up until [`Change::SetPortUp`] says otherwise.
     AddPort(PortId, NodeId, LegConfig),
     /// A static FDB entry, as `bridge fdb add … static|permanent` (B10).
     AddStation(Station),
+    /// The leg is put into a VLAN, or its place in it changes, as `bridge vlan add` (B51 to B56).
+    AddVlan(Plug, VlanEntry),
     /// New settings for a bridge; what it learned stays.
     ConfigureBridge(NodeId, BridgeConfig),
-    /// New settings for a port; what it taught stays, unless it is now the host.
-    ConfigurePort(PortId, LegConfig),
-    /// Forgets learned stations: of one port, or of the whole bridge (B20).
-    Flush(NodeId, Option<PortId>),
+    /// New settings for a port or an end of a link; what it taught stays, unless it is now the host.
+    ConfigureLeg(Plug, LegConfig),
+    /// Forgets learned stations: of a leg, of a VLAN, or of the whole bridge (B20).
+    Flush(NodeId, Option<Plug>, Option<u16>),
     /// A bridge goes; its ports and links must have gone before.
     RemoveBridge(NodeId),
+    /// The user's membership goes.
+    RemoveGroup(Membership),
     /// The wire between two bridges goes.
-    RemoveLink(NodeId, NodeId),
+    RemoveLink(LinkId),
+    /// The source may no longer send here; with the last one everybody may again.
+    RemovePermit(Plug, Permit),
     /// A port goes, and with it every station behind it, static ones too (B18).
     RemovePort(PortId),
     /// A static entry goes.
     RemoveStation(Station),
+    /// The leg leaves a VLAN, which forgets what was learned there (B61).
+    RemoveVlan(Plug, u16),
+    /// Where frames to stations behind this leg go while it is down, as `bridge link set … backup_port` (B30).
+    SetBackup(Plug, Option<Plug>),
     /// The interface behind a port went up or down; down forgets what was learned there (B17).
     SetPortUp(PortId, bool),
 }
@@ -43,10 +64,46 @@ pub struct Station {
     pub bridge: NodeId,
     /// The station.
     pub mac: Mac,
+    /// The VLAN; `None` is every VLAN of the leg and, without filtering, the only one there is (B58).
+    pub vlan: Option<u16>,
     /// Where it is.
-    pub port: PortId,
+    pub at: Plug,
     /// Static, sticky or local.
     pub kind: StationKind,
+}
+
+/// A leg's place in a VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VlanEntry {
+    /// 1 to 4094 (B56).
+    pub vid: u16,
+    /// Frames without a tag that enter here are in this VLAN; a leg has one such VLAN at most (B54).
+    pub pvid: bool,
+    /// Frames of this VLAN leave here without their tag (B55).
+    pub untagged: bool,
+}
+
+/// Who may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permit {
+    /// Frames, ARP and neighbour discovery from an address of this network. A leg with any such permits, and no address of a
+    /// family, permits none of that family.
+    Ip(IpNet),
+    /// Frames from this address.
+    Mac(Mac),
+}
+
+/// A leg's membership in a multicast group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The bridge.
+    pub bridge: NodeId,
+    /// The member.
+    pub at: Plug,
+    /// The VLAN; 0 without filtering.
+    pub vlan: u16,
+    /// A multicast address.
+    pub group: IpAddr,
 }
 
 /// Why a change was refused; nothing was changed.
@@ -64,8 +121,8 @@ pub enum ChangeError {
     /// A value out of its range: no station's address, a limit of zero, a forwarding bit that may not be set.
     #[error("a value is out of its range")]
     Invalid,
-    /// The wire would close a loop: links between bridges form a tree.
-    #[error("the link would close a loop")]
+    /// The wire would close a loop that no spanning tree opens.
+    #[error("the link would close a loop, and not every bridge on it has a spanning tree")]
     Loop,
     /// No such node, port, link or station.
     #[error("there is no such thing")]

@@ -23,7 +23,7 @@ mod tests;
 mod walk;
 
 pub use books::Books;
-pub use change::{Change, ChangeError, Station};
+pub use change::{Change, ChangeError, Membership, Permit, Station, VlanEntry};
 
 use self::graph::Graph;
 use self::walk::{Branch, Traveller, walk};

@@ -75,6 +75,7 @@ fn resolve_one(scope: &mut Scope, raw: &RawNetwork, name: &Spanned<String>) -> (
         fdb_max: scope.whole(&raw.fdb_max, "fdb_max", 1..=FDB_MAX, default.fdb_max, hint),
         group_fwd_mask: group_fwd_mask(scope, &raw.group_fwd_mask, 0b111),
         no_linklocal_learn: raw.no_linklocal_learn.value().copied().unwrap_or(default.no_linklocal_learn),
+        ..default
     };
     if bridge.ageing > Duration::ZERO && bridge.ageing < Duration::from_millis(10) {
         // the kernel counts in hundredths of a second (B12)

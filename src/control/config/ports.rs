@@ -84,6 +84,7 @@ pub(super) fn leg(scope: &mut Scope, raw: &RawSettings, interface: &Interface) -
         locked: flag(&raw.locked, default.locked),
         group_fwd_mask: group_fwd_mask(scope, &raw.group_fwd_mask, 0b10),
         promiscuous: promiscuous.unwrap_or(default.promiscuous),
+        ..default
     }
 }
 
