@@ -156,7 +156,8 @@ impl Switch {
             }
         }
         if self.fabric.deadline().is_some_and(|deadline| deadline <= now) {
-            self.fabric.tick(now);
+            self.fabric.tick(now, &mut self.batch);
+            self.finish();
         }
     }
 
@@ -167,14 +168,21 @@ impl Switch {
         if !self.batch.is_empty() {
             self.stats.batches += 1;
             self.fabric.receive(&mut self.batch, self.now);
-            self.captures.record(&self.batch, self.now);
-            self.send();
-            self.batch.clear(|buffer| self.pool.give(buffer));
+            self.finish();
         }
         match received {
             Received::Drained => Served::Idle,
             Received::Gone(error) => Served::Gone(error),
             Received::More => Served::Again,
+        }
+    }
+
+    /// Sees a batch off that the fabric has decided on.
+    fn finish(&mut self) {
+        if !self.batch.is_empty() {
+            self.captures.record(&self.batch, self.now);
+            self.send();
+            self.batch.clear(|buffer| self.pool.give(buffer));
         }
     }
 
