@@ -69,7 +69,7 @@ pub(crate) fn host() -> LegConfig {
     LegConfig { role: Role::Host, mac: Some(HOST), ..LegConfig::default() }
 }
 
-pub(crate) fn station(n: u8) -> Mac {
+pub(crate) const fn station(n: u8) -> Mac {
     Mac([2, 0, 0, 0, 0, n])
 }
 

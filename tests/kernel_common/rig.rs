@@ -132,10 +132,17 @@ impl Rig {
                 self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
             }
         }
-        for (mac, vid, interface, kind) in self.netlink.stations(self.bridge)? {
-            if kind != StationKind::Learned {
-                self.netlink.remove_station(interface, mac, vid)?;
+        // the highest VLANs first: one that is taken away without a VLAN is so in all of them
+        for (mac, vid, interface, kind) in self.netlink.stations(self.bridge)?.into_iter().rev() {
+            if kind == StationKind::Learned {
+                continue;
             }
+            if vid != 0 {
+                // what was set in a VLAN stays there when the port leaves it (B61), but can then not be named
+                let flags = BridgeVlanInfoFlags::empty();
+                self.netlink.add_vlan(interface, self.bridge, BridgeVlanInfo { flags, vid })?;
+            }
+            self.netlink.remove_station(interface, mac, vid)?;
         }
         if self.vlans {
             self.set_filtering(None)?;
@@ -233,7 +240,22 @@ impl Rig {
         for (interface, vlan) in self.netlink.vlans()? {
             self.netlink.remove_vlan(interface, self.bridge, vlan.vid)?;
         }
-        self.netlink.set_bridge(self.bridge, vec![InfoBridge::VlanDefaultPvid(default_pvid)])
+        self.set_default_pvid(default_pvid)
+    }
+
+    /// Sets the VLAN of ports that have none; zero for none.
+    pub(crate) fn set_default_pvid(&mut self, vid: u16) -> io::Result<()> {
+        self.netlink.set_bridge(self.bridge, vec![InfoBridge::VlanDefaultPvid(vid)])
+    }
+
+    /// Sets a station at a port, in one VLAN or all of the port's; whether the kernel agreed.
+    pub(crate) fn add_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
+        self.netlink.add_station(self.tap(port).index, mac, vid.unwrap_or(0), false).is_ok()
+    }
+
+    /// Takes a station away, likewise.
+    pub(crate) fn remove_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
+        self.netlink.remove_station(self.tap(port).index, mac, vid.unwrap_or(0)).is_ok()
     }
 
     /// Puts a port into a VLAN, or changes how it is in it; whether the kernel agreed.
