@@ -32,6 +32,17 @@ pub enum Event {
     State(LegIndex, PortState),
 }
 
+impl Event {
+    /// The legs it names, in their order.
+    pub fn legs(&self) -> (Option<LegIndex>, Option<LegIndex>) {
+        match *self {
+            Self::Forgotten(s) | Self::Learned(s) | Self::Quarantined(s) => (Some(s.leg), None),
+            Self::Moved(s, to) => (Some(s.leg), Some(to)),
+            Self::State(leg, _) => (Some(leg), None),
+        }
+    }
+}
+
 /// Which station, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighting {

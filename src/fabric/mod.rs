@@ -9,7 +9,7 @@
 //! - `post`: frames that devices make go the same ways
 //! - `apply`: changes, as data, each all or nothing
 //! - `books`: each frame ends in exactly one column
-//! - `views`: what there is to be seen
+//! - `views`: what there is to be seen, and `news`: what has happened
 //!
 //! Frames and the time go in, frames come out. The fabric reads no clock, does no I/O, takes no lock, and allocates
 //! nothing for a frame; nothing a frame contains can make it fail.
@@ -20,6 +20,7 @@ mod change;
 mod explain;
 mod flight;
 mod graph;
+mod news;
 mod post;
 #[cfg(test)]
 mod tests;
@@ -29,11 +30,12 @@ mod walk;
 pub use crate::bridge::VlanEntry;
 pub use books::Books;
 pub use change::{Change, ChangeError, Membership, Permit, Station};
+pub use news::News;
 
 use self::flight::Flight;
 use self::graph::Graph;
 use self::walk::{Branch, walk};
-use crate::bridge::{Bridge, Event, Extras, Inside, Mail, Outbox};
+use crate::bridge::{Bridge, Extras, Inside, Mail, Outbox};
 use crate::frame::{Batch, Edit, End, Headers, Leg, NodeId, PortId};
 use crate::time::Time;
 use crate::trace::Trace;
@@ -149,16 +151,6 @@ impl Fabric {
         }
         let nodes = self.nodes.iter().flatten();
         nodes.filter_map(|Node::Bridge(bridge)| bridge.deadline()).min()
-    }
-
-    /// Whether somebody wants to know what happens: it is noted from now on, or no longer.
-    pub fn watch(&mut self, watched: bool) {
-        self.outbox.watch(watched);
-    }
-
-    /// What happened since this was last asked, with the device, oldest first; and how much more could not be noted.
-    pub fn events(&mut self) -> (impl Iterator<Item = (NodeId, Event)> + '_, u64) {
-        self.outbox.events()
     }
 
     #[inline]
