@@ -21,6 +21,11 @@ mod deliver;
 mod fdb;
 mod flags;
 mod manage;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, unreachable_pub, reason = "the bridge does not ask it yet")
+)]
+mod stp;
 #[cfg(test)]
 mod tests;
 

@@ -354,10 +354,22 @@ mod tests {
     #[test]
     fn a_kernels_configuration() {
         let frame = [
-            "0180c2000000", "0242ac110002", "0026", "424203", // Ethernet, length 38, LLC
-            "0000", "00", "00", "81", // a change, and an acknowledgement
-            "8000000000000001", "00000002", "8000000000000002", "8003", // root, cost, bridge, port
-            "0100", "1400", "0200", "0f00",
+            "0180c2000000",
+            "0242ac110002",
+            "0026",
+            "424203", // Ethernet, length 38, LLC
+            "0000",
+            "00",
+            "00",
+            "81", // a change, and an acknowledgement
+            "8000000000000001",
+            "00000002",
+            "8000000000000002",
+            "8003", // root, cost, bridge, port
+            "0100",
+            "1400",
+            "0200",
+            "0f00",
         ];
         let configuration = Configuration {
             root: BridgeId { priority: 0x8000, mac: Mac([0, 0, 0, 0, 0, 1]) },
@@ -464,7 +476,11 @@ mod tests {
         assert!(id(1, 9) < id(2, 1) && id(2, 1) < id(2, 2), "priority first, then the address");
         assert_eq!(id(0x8000, 7).to_string(), "8000.020000000007");
         let port = StpPortId::new(32, 1);
-        assert_eq!((port.to_string(), port.number()), ("8001".into(), 1), "B80: as brctl has always shown it");
+        assert_eq!(
+            (port.to_string(), port.number()),
+            ("8001".into(), 1),
+            "B80: as brctl has always shown it"
+        );
         assert_eq!(StpPortId::new(63, 1024), StpPortId(0xfc00), "a number has ten bits");
     }
 
@@ -479,7 +495,8 @@ mod tests {
 
     /// A frame whose BPDU begins so and is that long.
     fn frame(start: &[u8], len: usize) -> Vec<u8> {
-        let mut frame = [&BRIDGE_GROUP.0[..], &SRC.0, &((3 + len) as u16).to_be_bytes(), &LLC, start].concat();
+        let mut frame =
+            [&BRIDGE_GROUP.0[..], &SRC.0, &((3 + len) as u16).to_be_bytes(), &LLC, start].concat();
         frame.resize(HEADER_LEN + len, 0);
         frame
     }
