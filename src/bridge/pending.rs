@@ -3,78 +3,6 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// Which spanning tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum StpMode {
-    /// None.
-    #[default]
-    Off,
-    /// 802.1D-2004.
-    Rstp,
-    /// 802.1D-1998.
-    Stp,
-}
-
-/// Spanning tree of a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StpConfig {
-    /// Which.
-    pub mode: StpMode,
-    /// Lower wins.
-    pub priority: u16,
-    /// 1 to 10 s.
-    pub hello: Duration,
-    /// 6 to 40 s.
-    pub max_age: Duration,
-    /// 2 to 30 s.
-    pub forward_delay: Duration,
-}
-
-impl Default for StpConfig {
-    fn default() -> Self {
-        Self {
-            mode: StpMode::Off,
-            priority: 0x8000,
-            hello: Duration::from_secs(2),
-            max_age: Duration::from_secs(20),
-            forward_delay: Duration::from_secs(15),
-        }
-    }
-}
-
-/// Whether a leg leads to no other bridge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum EdgePort {
-    /// Found out.
-    #[default]
-    Auto,
-    /// It may.
-    No,
-    /// It does not.
-    Yes,
-}
-
-/// Spanning tree of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StpLegConfig {
-    /// 0 to 63.
-    pub priority: u8,
-    /// 1 and up.
-    pub cost: u32,
-    /// Any BPDU disables the leg.
-    pub bpdu_guard: bool,
-    /// Never the way to the root.
-    pub root_block: bool,
-    /// RSTP.
-    pub edge: EdgePort,
-}
-
-impl Default for StpLegConfig {
-    fn default() -> Self {
-        Self { priority: 32, cost: 2, bpdu_guard: false, root_block: false, edge: EdgePort::Auto }
-    }
-}
-
 /// Who is a multicast router.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RouterMode {
@@ -160,20 +88,4 @@ pub struct MulticastLegConfig {
     pub to_unicast: bool,
     /// 0 is no limit of its own.
     pub max_groups: u32,
-}
-
-/// What the spanning tree lets a leg do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PortState {
-    /// Nothing but hear BPDUs.
-    Blocking,
-    /// Nothing at all.
-    Disabled,
-    /// Everything.
-    #[default]
-    Forwarding,
-    /// Teach.
-    Learning,
-    /// Take part in the election.
-    Listening,
 }
