@@ -21,6 +21,9 @@ mod deliver;
 mod fdb;
 mod flags;
 mod manage;
+#[cfg_attr(not(test), expect(dead_code, reason = "the bridge does not call it yet"))]
+#[expect(unreachable_pub, unused_imports, reason = "the bridge does not offer it yet")]
+mod multicast;
 #[cfg(test)]
 mod tests;
 
