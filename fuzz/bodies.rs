@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each target uses one")]
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use vswitchd::bridge::{BridgeConfig, LegConfig};
 use vswitchd::control::config;
 use vswitchd::control::protocol::Request;
@@ -12,7 +15,10 @@ use vswitchd::fabric::{Change, Fabric};
 use vswitchd::frame::{Batch, FRAME_MAX, Frame, NodeId, PortId};
 use vswitchd::port::segment::{Segments, checksum};
 use vswitchd::time::Time;
-use vswitchd::wire::vnet;
+use vswitchd::wire::ip::{Ipv4, Ipv6};
+use vswitchd::wire::mac::Mac;
+use vswitchd::wire::membership::{Malformed, Message, QUESTION_MAX, Question};
+use vswitchd::wire::{igmp, mld, vnet};
 
 /// Frames of any content into two linked bridges: first byte the port, next two the length, then the frame, and so on.
 /// The books must balance, and explaining a frame must foresee what becomes of it.
@@ -31,7 +37,7 @@ pub(crate) fn frame(data: &[u8]) {
         fabric.receive(&mut batch, now);
         assert_eq!(batch.ends().len(), 1, "every frame ends once");
         batch.clear(drop);
-        now = now + std::time::Duration::from_secs(7);
+        now = now + Duration::from_secs(7);
         fabric.tick(now);
     }
     let books = fabric.books();
@@ -52,6 +58,62 @@ fn two_bridges() -> Fabric {
         fabric.apply(change, Time::ZERO).expect("a sound graph");
     }
     fabric
+}
+
+/// An IPv4 packet that may say something of groups. What it says does not depend on who sums it up, its records fit it,
+/// and what it says of a group can be asked for.
+pub(crate) fn igmp(data: &[u8]) {
+    let Some(ip) = Ipv4::parse(data) else { return };
+    let [summed, partial] = [false, true].map(|partial| igmp::parse(&ip, partial));
+    membership(data, summed, partial, ip.source.into(), |question, sources| {
+        let frame = igmp::question(question, sources.iter().copied())?;
+        let ip = Ipv4::parse(&frame.bytes()[14..]).expect("a sound packet");
+        Some((frame.bytes().len(), matches!(igmp::parse(&ip, false), Ok(Some(Message::Query(..))))))
+    });
+}
+
+/// An IPv6 packet that may say something of groups; as [`igmp`].
+pub(crate) fn mld(data: &[u8]) {
+    let Some(ip) = Ipv6::parse(data) else { return };
+    let [summed, partial] = [false, true].map(|partial| mld::parse(&ip, partial));
+    let source = mld::link_local(Mac([2, 0, 0, 0, 0, 1])).into();
+    membership(data, summed, partial, source, |question, sources| {
+        let frame = mld::question(question, sources.iter().copied())?;
+        let ip = Ipv6::parse(&frame.bytes()[14..]).expect("a sound packet");
+        Some((frame.bytes().len(), matches!(mld::parse(&ip, false), Ok(Some(Message::Query(..))))))
+    });
+}
+
+fn membership<'a>(
+    data: &[u8],
+    summed: Result<Option<Message<'a>>, Malformed>,
+    partial: Result<Option<Message<'a>>, Malformed>,
+    source: IpAddr,
+    ask: impl Fn(&Question, &[IpAddr]) -> Option<(usize, bool)>,
+) {
+    assert!(summed == partial || summed == Err(Malformed::Checksum), "a sum is right or wrong, no more");
+    let Ok(Some(Message::Report(records))) = partial else { return };
+    let mut bytes = 0;
+    for record in records {
+        let sources: Vec<_> = record.sources.collect();
+        bytes += 8 + 4 * sources.len();
+        let question = Question {
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            source,
+            group: Some(record.group),
+            to_group: true,
+            long: true,
+            suppress: false,
+            max_delay: Duration::from_millis(bytes as u64 * 97),
+            interval: Duration::from_secs(bytes as u64),
+        };
+        let (len, is_query) = ask(&question, &sources).expect("of the same family");
+        assert!(
+            len <= QUESTION_MAX && (is_query || record.group.is_unspecified()),
+            "a question is a question"
+        );
+    }
+    assert!(bytes <= data.len(), "records are neither invented nor repeated");
 }
 
 /// A line of the control protocol. What it reads it must write back to the same.

@@ -28,6 +28,16 @@ fn frame() {
 }
 
 #[test]
+fn igmp() {
+    replay("igmp", bodies::igmp);
+}
+
+#[test]
+fn mld() {
+    replay("mld", bodies::mld);
+}
+
+#[test]
 fn request() {
     replay("request", bodies::request);
 }

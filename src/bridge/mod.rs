@@ -26,8 +26,8 @@ mod deliver;
 mod fdb;
 mod flags;
 mod manage;
+mod multicast;
 mod outbox;
-mod pending;
 mod route;
 mod stp;
 #[cfg(test)]
@@ -40,7 +40,9 @@ pub use flags::{
 };
 pub use manage::{BridgeCounters, ConfigError};
 pub use outbox::{Event, Mail, Outbox, Sighting};
-pub use pending::{MulticastConfig, MulticastLegConfig, RouterMode};
+pub use multicast::{
+    Family, Group, GroupEntry, MulticastConfig, MulticastLegConfig, QuerierEntry, RouterEntry, RouterMode,
+};
 pub use stp::{
     BpduCounts, EdgePort, PortRole, PortState, StpConfig, StpError, StpLegConfig, StpLegSummary, StpMode,
     StpSummary,

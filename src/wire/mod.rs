@@ -2,5 +2,9 @@
 
 pub mod bpdu;
 pub mod checksum;
+pub mod igmp;
+pub mod ip;
 pub mod mac;
+pub mod membership;
+pub mod mld;
 pub mod vnet;
