@@ -20,13 +20,15 @@ mod admit;
 mod deliver;
 mod fdb;
 mod flags;
+pub mod guard;
 mod manage;
+pub mod neighbour;
 mod pending;
 #[cfg(test)]
 mod tests;
 
 pub use flags::{
-    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanProtocol,
+    BridgeConfig, FlapConfig, LegConfig, Permit, Promiscuous, Role, StormLimit, VlanConfig, VlanProtocol,
 };
 pub use manage::{BridgeCounters, ConfigError};
 pub use pending::{

@@ -7,9 +7,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
-use crate::bridge::{BridgeConfig, LegConfig, StationKind};
+use crate::bridge::{BridgeConfig, LegConfig, Permit, StationKind};
 use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::wire::mac::Mac;
 
@@ -81,16 +79,6 @@ pub struct VlanEntry {
     pub pvid: bool,
     /// Frames of this VLAN leave here without their tag (B55).
     pub untagged: bool,
-}
-
-/// Who may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Permit {
-    /// Frames, ARP and neighbour discovery from an address of this network. A leg with any such permits, and no address of a
-    /// family, permits none of that family.
-    Ip(IpNet),
-    /// Frames from this address.
-    Mac(Mac),
 }
 
 /// A leg's membership in a multicast group.

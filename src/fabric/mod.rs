@@ -23,7 +23,9 @@ mod tests;
 mod walk;
 
 pub use books::Books;
-pub use change::{Change, ChangeError, Membership, Permit, Station, VlanEntry};
+pub use change::{Change, ChangeError, Membership, Station, VlanEntry};
+
+pub use crate::bridge::Permit;
 
 use self::graph::Graph;
 use self::walk::{Branch, Traveller, walk};

@@ -1,5 +1,8 @@
 //! Bytes and their meaning: one file per protocol, no state, no I/O.
 
+pub mod arp;
 pub mod checksum;
 pub mod mac;
+pub mod ndp;
+pub mod source;
 pub mod vnet;
