@@ -28,6 +28,11 @@ fn frame() {
 }
 
 #[test]
+fn neighbour() {
+    replay("neighbour", bodies::neighbour);
+}
+
+#[test]
 fn request() {
     replay("request", bodies::request);
 }

@@ -1,8 +1,9 @@
-//! ARP (RFC 826) between Ethernet and IPv4, and RARP (RFC 903), which is the same packet under another EtherType.
+//! ARP (RFC 826) between Ethernet and IPv4, and RARP (RFC 903), which is the same packet under another
+//! EtherType.
 //!
-//! Two addresses of two sorts each, and an operation. The lengths of the addresses are checked, the hardware type is
-//! not: the bridge of the kernel does not look at it either (B83), and a packet with another one is read no
-//! differently by whoever it fools.
+//! Two addresses of two sorts each, and an operation. The lengths of the addresses are checked, the hardware
+//! type is not: the bridge of the kernel does not look at it either (B83), and a packet with another one is
+//! read no differently by whoever it fools.
 
 use std::net::Ipv4Addr;
 
@@ -41,8 +42,8 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// Reads what follows the EtherType; padding may follow. `None` if it is cut off, or resolves anything else than
-    /// IPv4 to Ethernet.
+    /// Reads what follows the EtherType; padding may follow. `None` if it is cut off, or resolves anything
+    /// else than IPv4 to Ethernet.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let packet = ArpPacketSlice::from_slice(payload).ok()?;
         if packet.proto_addr_type() != EtherType::IPV4 {

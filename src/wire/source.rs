@@ -1,23 +1,23 @@
 //! Which addresses a frame claims as its sender's.
 //!
-//! A frame may claim several, in several places: ARP carries addresses of both sorts, IPv4 and IPv6 a source, and
-//! neighbour discovery link-layer addresses and a target within IPv6. [`Claim::read`] finds them all, for a guard to
-//! compare with what the sender may use.
+//! A frame may claim several, in several places: ARP carries addresses of both sorts, IPv4 and IPv6 a source,
+//! and neighbour discovery link-layer addresses and a target within IPv6. [`Claim::read`] finds them all, for
+//! a guard to compare with what the sender may use.
 //!
-//! It reads as a receiver that is easily fooled would: through further VLAN tags, the SNAP form of an EtherType, and
-//! IPv6 extension headers, behind all of which a spoofed address could hide from a reader who stops at the first header
-//! (RFC 7113). What it cannot follow is [`Unreadable`], never harmless: a packet cut off before its source address,
-//! more headers than anybody needs, neighbour discovery that no receiver should accept (malformed, or in fragments, RFC
-//! 6980), a first fragment that ends before its transport header (RFC 7112). Later fragments carry no claims but their
-//! IP header's. Tunnels are not looked into.
+//! It reads as a receiver that is easily fooled would: through further VLAN tags, the SNAP form of an
+//! EtherType, and IPv6 extension headers, behind all of which a spoofed address could hide from a reader who
+//! stops at the first header (RFC 7113). What it cannot follow is [`Unreadable`], never harmless: a packet
+//! cut off before its source address, more headers than anybody needs, neighbour discovery that no receiver
+//! should accept (malformed, or in fragments, RFC 6980), a first fragment that ends before its transport
+//! header (RFC 7112). Later fragments carry no claims but their IP header's. Tunnels are not looked into.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::arp::{self, Arp};
 use super::ndp::{self, Ndp};
 
-/// How many headers are looked at, one in another, be they VLAN tags and SNAP or IPv6's extensions: seven, and what
-/// they lead to.
+/// How many headers are looked at, one in another, be they VLAN tags and SNAP or IPv6's extensions: seven,
+/// and what they lead to.
 const NESTED_MAX: usize = 8;
 
 const IPV4: u16 = 0x0800;
@@ -91,8 +91,8 @@ impl Claim {
     }
 }
 
-/// The IPv6 packet's neighbour discovery, if its first header behind IPv6's own is ICMPv6: as the kernel's bridge looks
-/// for it (B83).
+/// The IPv6 packet's neighbour discovery, if its first header behind IPv6's own is ICMPv6: as the kernel's
+/// bridge looks for it (B83).
 pub fn plain_ndp(packet: &[u8]) -> Option<(Ndp, &[u8])> {
     let ip = Ipv6::parse(packet)?;
     let icmp = ip.whole.then_some(ip.payload).filter(|_| ip.next == ndp::ICMPV6)?;
@@ -184,7 +184,9 @@ fn upper_layer(next: u8, payload: &[u8]) -> Result<Upper<'_>, Unreadable> {
         // the next header's number and this one's length stand in front, where the length is not known anyway
         let field = |at: usize| bytes.get(at).copied().map(usize::from).ok_or(Unreadable);
         let len = match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HOST_IDENTITY | SHIM6 => (field(1)? + 1) * 8,
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HOST_IDENTITY | SHIM6 => {
+                (field(1)? + 1) * 8
+            }
             AUTHENTICATION => (field(1)? + 2) * 4,
             FRAGMENT => {
                 fragment = true;
@@ -218,7 +220,7 @@ mod tests {
     }
 
     fn v4(protocol: u8, to: [u8; 4], fragment: u16, payload: &[u8]) -> Vec<u8> {
-        let mut packet = vec![0; 20];
+        let mut packet = [0; 20];
         (packet[0], packet[9]) = (0x45, protocol);
         packet[6..8].copy_from_slice(&fragment.to_be_bytes());
         packet[16..20].copy_from_slice(&to);
@@ -235,7 +237,8 @@ mod tests {
     fn through_whatever_it_is_wrapped_in() {
         let v4 = v4(17, [255; 4], 0, &[0, 68, 0, 67]);
         let claim = Ok(Claim::Ipv4 { source: Ipv4Addr::UNSPECIFIED, dhcp: true });
-        let tagged = |times: usize| [[0, 7, 0x81, 0].repeat(times - 1), vec![0, 7, 8, 0], v4.clone()].concat();
+        let tagged =
+            |times: usize| [[0, 7, 0x81, 0].repeat(times - 1), vec![0, 7, 8, 0], v4.clone()].concat();
         let snap = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4[..]].concat();
         let table = [
             (0x0800, v4.clone(), claim, "as it is"),
@@ -283,7 +286,8 @@ mod tests {
         let hidden = |header: &[u8]| [header, &solicitation()].concat();
         let options = [58, 0, 0, 0, 0, 0, 0, 0];
         let chain = [[60, 0, 0, 0, 0, 0, 0, 0].repeat(7), options.to_vec()].concat();
-        let fragment = |offset_and_more: u8, offset_high: u8| [58, 0, offset_high, offset_and_more, 0, 0, 0, 9];
+        let fragment =
+            |offset_and_more: u8, offset_high: u8| [58, 0, offset_high, offset_and_more, 0, 0, 0, 9];
         let table = [
             (58, solicitation(), Some(true), "in the open"),
             (0, hidden(&options), Some(true), "behind hop-by-hop options"),
@@ -331,8 +335,10 @@ mod tests {
             end in 0..120_usize,
         ) {
             let advertisement = ndp::advertisement(A, Mac([2; 6]), false, B);
-            let wrapped = v6(0, &[&[44, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 1][..], &solicitation()].concat());
-            let sound = [v4(17, [255; 4], 0, &[0, 68, 0, 67]), advertisement.to_vec(), wrapped, vec![0, 7, 8, 6]];
+            let headers = [44, 0, 0, 0, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 1];
+            let wrapped = v6(0, &[&headers[..], &solicitation()].concat());
+            let dhcp = v4(17, [255; 4], 0, &[0, 68, 0, 67]);
+            let sound = [dhcp, advertisement.to_vec(), wrapped, vec![0, 7, 8, 6]];
             let mut bytes = sound[which].clone();
             for (at, value) in edits {
                 if let Some(byte) = bytes.get_mut(at) {

@@ -1,18 +1,18 @@
 //! Flap detection: a station that moves to and fro between legs is a loop, or an address in use twice.
 //!
-//! Each station that moves is remembered with the moment of its first move and the number of moves since. So many
-//! within the window are a flap; a window that is over begins anew with the next move. An alarm is therefore never
-//! false, and who moves twice as often as is allowed, less one, within any window's length always raises one: such a
-//! stretch meets no more than two windows. After an alarm the count begins anew.
+//! Each station that moves is remembered with the moment of its first move and the number of moves since. So
+//! many within the window are a flap; a window that is over begins anew with the next move. An alarm is
+//! therefore never false, and who moves twice as often as is allowed, less one, within any window's length
+//! always raises one: such a stretch meets no more than two windows. After an alarm the count begins anew.
 //!
-//! Guests choose who moves, so the memory is of a fixed size, and places in it cannot be aimed at: a station belongs to
-//! one of [`SETS`] sets of [`WAYS`] places, by SipHash with a secret key. Who comes into a full set takes the place of
-//! whose window is over, or else of the oldest that has moved but once, or else none, which is counted. A flood of
-//! stations that move once hence never displaces one that has moved twice. What can hide a flap is only a set full of
-//! others, which raise alarms of their own.
+//! Guests choose who moves, so the memory is of a fixed size, and places in it cannot be aimed at: a station
+//! belongs to one of [`SETS`] sets of [`WAYS`] places, by SipHash with a secret key. Who comes into a full
+//! set takes the place of whose window is over, or else of the oldest that has moved but once, or else none,
+//! which is counted. A flood of stations that move once hence never displaces one that has moved twice. What
+//! can hide a flap is only a set full of others, which raise alarms of their own.
 //!
-//! Only what the FDB calls a move is told to this table; a new station is none, nor is one that the FDB holds in place.
-//! It never looks at a leg: what it means that one is not heard is its bridge's to say.
+//! Only what the FDB calls a move is told to this table; a new station is none, nor is one that the FDB holds
+//! in place. It never looks at a leg: what it means that one is not heard is its bridge's to say.
 
 use std::hash::Hasher;
 
@@ -58,7 +58,8 @@ impl Mover {
 /// What a move means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flap {
-    /// It is one too many. The leg is not to be heard until then, which is now if the user only wants to be told.
+    /// It is one too many. The leg is not to be heard until then, which is now if the user only wants to be
+    /// told.
     Alarm {
         /// Where the station moved to.
         leg: LegIndex,
@@ -215,7 +216,8 @@ mod tests {
         let at = Time::from_secs(5);
         for (quarantine, until) in [(Duration::from_secs(10), Time::from_secs(15)), (Duration::ZERO, at)] {
             config.quarantine = quarantine;
-            let Flap::Alarm { leg, until: ends, .. } = detector.judge(&config, 3, station(1), LEGS[1], at) else {
+            let Flap::Alarm { leg, until: ends, .. } = detector.judge(&config, 3, station(1), LEGS[1], at)
+            else {
                 panic!("one move is one too many");
             };
             assert_eq!((leg, ends), (LEGS[1], until));
@@ -260,8 +262,13 @@ mod tests {
             assert!(!moves(&mut detector, &config, id, Time::ZERO), "each moves once");
         }
         assert_eq!(detector.movers.capacity(), capacity);
-        assert!(!moves(&mut detector, &config, 0, Time::ZERO) && !moves(&mut detector, &config, 0, Time::ZERO));
-        assert!(moves(&mut detector, &config, 0, Time::ZERO), "the fifth move of the one that was there before");
+        assert!(
+            !moves(&mut detector, &config, 0, Time::ZERO) && !moves(&mut detector, &config, 0, Time::ZERO)
+        );
+        assert!(
+            moves(&mut detector, &config, 0, Time::ZERO),
+            "the fifth move of the one that was there before"
+        );
     }
 
     #[test]

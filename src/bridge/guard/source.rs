@@ -1,31 +1,33 @@
 //! Source guard: a leg sends only as whom it was permitted to.
 //!
-//! A [`SourceGuard`] is the list of a leg's [`Permit`]s; an empty one lets everything pass. Frames are held against it
-//! by all that they claim about their sender (`wire::source`), so that the address of a neighbour cannot be taken in an
-//! ARP packet either. The rules, in the order in which they are asked:
+//! A [`SourceGuard`] is the list of a leg's [`Permit`]s; an empty one lets everything pass. Frames are held
+//! against it by all that they claim about their sender (`wire::source`), so that the address of a neighbour
+//! cannot be taken in an ARP packet either. The rules, in the order in which they are asked:
 //!
 //! 1. With MACs permitted, the Ethernet source must be one of them. With none, any may be used.
-//! 2. ARP and neighbour discovery must not speak for another MAC than the one that the frame comes from: the sender's
-//!    hardware address, and each link-layer address option that is about the sender. So a permitted MAC is all that
-//!    neighbours can learn from this leg.
-//! 3. With addresses permitted, of whatever family, every claimed address must be within one of them. Who has only IPv4
-//!    permitted sends no IPv6 at all, and the other way round. Frames without a network address pass.
+//! 2. ARP and neighbour discovery must not speak for another MAC than the one that the frame comes from: the
+//!    sender's hardware address, and each link-layer address option that is about the sender. So a permitted
+//!    MAC is all that neighbours can learn from this leg.
+//! 3. With addresses permitted, of whatever family, every claimed address must be within one of them. Who has
+//!    only IPv4 permitted sends no IPv6 at all, and the other way round. Frames without a network address
+//!    pass.
 //!
 //! What a machine must be able to send before it uses an address passes too, if its family has a permit:
 //!
-//! - ARP requests from 0.0.0.0 that ask for a permitted address (probes, RFC 5227), and RARP requests from 0.0.0.0
+//! - ARP requests from 0.0.0.0 that ask for a permitted address (probes, RFC 5227), and RARP requests from
+//!   0.0.0.0
 //! - DHCP from 0.0.0.0: a broadcast, UDP from port 68 to 67, in one piece
-//! - IPv6 from `::` that asks whether a permitted address is free (RFC 4862), looks for a router, or reports the
-//!   listeners of groups (RFC 3810); all to groups
-//! - IPv6 from the link-local address that a permitted MAC makes (RFC 4291, appendix A), or with no MAC permitted the
-//!   frame's own: DHCPv6 and nearly all of neighbour discovery need it. Machines that choose it otherwise (RFC 7217)
-//!   need it among their permits, or all of `fe80::/10`.
+//! - IPv6 from `::` that asks whether a permitted address is free (RFC 4862), looks for a router, or reports
+//!   the listeners of groups (RFC 3810); all to groups
+//! - IPv6 from the link-local address that a permitted MAC makes (RFC 4291, appendix A), or with no MAC
+//!   permitted the frame's own: DHCPv6 and nearly all of neighbour discovery need it. Machines that choose it
+//!   otherwise (RFC 7217) need it among their permits, or all of `fe80::/10`.
 //!
-//! To be a router is not among them: advertisements and redirects pass only from an address that is permitted by itself
-//! (`/128`), not as one of a network. A leg with nothing but MACs permitted is not asked about IP.
+//! To be a router is not among them: advertisements and redirects pass only from an address that is permitted
+//! by itself (`/128`), not as one of a network. A leg with nothing but MACs permitted is not asked about IP.
 //!
-//! Frames whose claims cannot be followed are refused for their addresses. What it never does: look into tunnels, into
-//! what follows the first fragment, or at destinations.
+//! Frames whose claims cannot be followed are refused for their addresses. What it never does: look into
+//! tunnels, into what follows the first fragment, or at destinations.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -189,8 +191,8 @@ impl SourceGuard {
         !address.is_unspecified() && self.has(|net| net.contains(&address))
     }
 
-    /// As [`SourceGuard::contains`], or the link-local address that the MAC makes: `from`, which is permitted, or else
-    /// the frame would not have come so far.
+    /// As [`SourceGuard::contains`], or the link-local address that the MAC makes: `from`, which is
+    /// permitted, or else the frame would not have come so far.
     fn contains_v6(&self, address: Ipv6Addr, from: Mac) -> bool {
         self.contains(address.into()) || address == link_local(from) && self.guards_v6()
     }
@@ -201,8 +203,8 @@ impl SourceGuard {
     }
 }
 
-/// Whether a link-layer address that is given for the sender is not the one it sent from. The target of a redirect is
-/// somebody else, and has one of its own.
+/// Whether a link-layer address that is given for the sender is not the one it sent from. The target of a
+/// redirect is somebody else, and has one of its own.
 fn speaks_for_another(ndp: &Ndp, from: Mac) -> bool {
     let target_link = ndp.target_link.filter(|_| ndp.message != Message::Redirect);
     [ndp.source_link, target_link].into_iter().flatten().any(|link| link != from)

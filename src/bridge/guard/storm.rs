@@ -1,13 +1,14 @@
 //! Storm limits: how many frames of a flooded kind a leg may send.
 //!
-//! A token bucket per kind, with whole numbers only, so that it is exact. Instead of tokens it counts what the leg
-//! owes: a frame adds one, time takes away `limit` per second, and a frame that would put the debt above the burst is
-//! too many. A leg that has long been quiet owes nothing. The unit is the billionth part of a frame, so that a
-//! nanosecond takes away exactly `limit` of them.
+//! A token bucket per kind, with whole numbers only, so that it is exact. Instead of tokens it counts what
+//! the leg owes: a frame adds one, time takes away `limit` per second, and a frame that would put the debt
+//! above the burst is too many. A leg that has long been quiet owes nothing. The unit is the billionth part
+//! of a frame, so that a nanosecond takes away exactly `limit` of them.
 //!
-//! The burst is a tenth of the limit, and one frame at least. Hence within any time of t seconds no more pass than
-//! `limit` × t + burst, and of who sends evenly at `limit` per second or slower nothing is ever dropped. A frame that
-//! is too many adds nothing to the debt: who sends far too much gets `limit` per second, not nothing.
+//! The burst is a tenth of the limit, and one frame at least. Hence within any time of t seconds no more pass
+//! than `limit` × t + burst, and of who sends evenly at `limit` per second or slower nothing is ever dropped.
+//! A frame that is too many adds nothing to the debt: who sends far too much gets `limit` per second, not
+//! nothing.
 
 use crate::bridge::StormLimit;
 use crate::time::Time;
@@ -121,7 +122,10 @@ mod tests {
         let mut meter = StormMeter::default();
         let limit = StormLimit { broadcast: 1, multicast: 5, unknown_unicast: 0 };
         assert!(passes(&mut meter, &limit, Cast::Broadcast, Time::ZERO));
-        assert!(!passes(&mut meter, &limit, Cast::Broadcast, Time::ZERO), "one is the burst of one per second");
+        assert!(
+            !passes(&mut meter, &limit, Cast::Broadcast, Time::ZERO),
+            "one is the burst of one per second"
+        );
         assert!(passes(&mut meter, &limit, Cast::Multicast, Time::ZERO), "another kind owes nothing");
         assert_eq!(meter.check(&limit, Cast::UnknownUnicast, Time::ZERO), Storm::Unlimited);
         let raised = StormLimit { broadcast: 20, ..limit };
@@ -134,7 +138,10 @@ mod tests {
         while passes(&mut meter, &high, Cast::Broadcast, Time::ZERO) {}
         let low = broadcasts(1);
         assert!(!passes(&mut meter, &low, Cast::Broadcast, Time::from_nanos(999_999_999)));
-        assert!(passes(&mut meter, &low, Cast::Broadcast, Time::from_secs(1)), "not after a hundred thousand");
+        assert!(
+            passes(&mut meter, &low, Cast::Broadcast, Time::from_secs(1)),
+            "not after a hundred thousand"
+        );
     }
 
     #[test]
@@ -172,7 +179,10 @@ mod tests {
 
         /// Who keeps to the rate loses nothing, and neither does who was quiet and then sends a burst.
         #[test]
-        fn conforming_traffic_passes(limit in 1..1_000_000_u32, extra in prop::collection::vec(0..1000_u64, 1..300)) {
+        fn conforming_traffic_passes(
+            limit in 1..1_000_000_u32,
+            extra in prop::collection::vec(0..1000_u64, 1..300),
+        ) {
             let (mut meter, config, mut now) = (StormMeter::default(), broadcasts(limit), Time::ZERO);
             for extra in extra {
                 prop_assert!(passes(&mut meter, &config, Cast::Broadcast, now));
