@@ -201,6 +201,7 @@ fn networks_and_routers() {
     );
     let router = [&everything[..], &["fe80::ff:fe00:1"]].concat();
     run(&router, &[(nd(134, LINK, SIX, None), Ok(()), "like this"), (nd(134, SIX, SIX, None), IP, "alone")]);
+    run(&["fe80::/10"], &[(nd(134, "fe80::", SIX, None), IP, "a network's first address is not by itself")]);
     run(
         &["2001:db8::/64"],
         &[(v6(OTHER_LINK, 17, &[]), IP, "no MAC permitted: the link-local of the frame's own")],
