@@ -8,11 +8,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vswitchd::bridge::{BridgeConfig, LegConfig};
+use vswitchd::bridge::guard::source::SourceGuard;
+use vswitchd::bridge::neighbour::{ANSWER_MAX, Ingress, NEIGHBOURS_MAX, Neighbours, Talk};
+use vswitchd::bridge::{BridgeConfig, LegConfig, Permit};
 use vswitchd::control::config;
 use vswitchd::control::protocol::Request;
 use vswitchd::fabric::{Change, Fabric};
-use vswitchd::frame::{Batch, FRAME_MAX, Frame, NodeId, PortId};
+use vswitchd::frame::{Batch, Edit, FRAME_MAX, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId};
 use vswitchd::port::segment::{Segments, checksum};
 use vswitchd::time::Time;
 use vswitchd::wire::ip::{Ipv4, Ipv6};
@@ -114,6 +116,50 @@ fn membership<'a>(
         );
     }
     assert!(bytes <= data.len(), "records are neither invented nor repeated");
+}
+
+/// Frames as ARP, neighbour discovery and the addresses they claim: first byte the leg, next the length, then the frame,
+/// and so on. Asking must change nothing, answers go from stations to stations, and neighbours stay within their bound.
+pub(crate) fn neighbour(data: &[u8]) {
+    let mut neighbours = Neighbours::new([1, 2]);
+    let spared = LegConfig { neigh_suppress: true, ..LegConfig::default() };
+    let proxy = LegConfig { proxy_arp: true, ..LegConfig::default() };
+    let legs = [LegConfig::default(), spared, proxy];
+    let guards = [&[][..], &["192.0.2.1/32", "fe80::/10"], &["::/0"]].map(guard);
+    let mut now = Time::ZERO;
+    let mut rest = data;
+    while let [leg, len, tail @ ..] = rest {
+        let (bytes, next) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = next;
+        now = now + std::time::Duration::from_secs(20);
+        let Ok(headers) = Headers::parse(bytes, &Offload::NONE) else { continue };
+        let frame = Passage { bytes, edit: Edit::NONE, headers };
+        let leg = usize::from(leg % 3);
+        assert!(guards[0].check(&frame).is_ok(), "without permits everything passes");
+        let _ = guards[1].check(&frame);
+        let _ = guards[2].check(&frame);
+        let vid = headers.tag.map_or(0, |tag| tag.vid());
+        let Some(talk) = Talk::of(&frame, vid, leg == 2) else { continue };
+        let ingress = Ingress { leg: LegIndex(leg as u16), config: &legs[leg], vid, suppression: true };
+        // a station is behind the leg that its last byte says
+        let find = |mac: Mac| Some((LegIndex(u16::from(mac.0[5] % 3)), &legs[usize::from(mac.0[5] % 3)]));
+        let judgement = neighbours.judge(&talk, &headers, ingress, now, find);
+        assert_eq!(neighbours.judge(&talk, &headers, ingress, now, find), judgement);
+        neighbours.commit(&judgement, now);
+        if let Some(answer) = judgement.answer {
+            assert!(answer.dst.is_station() && answer.src.is_station() && judgement.suppressed);
+            assert!(answer.write(headers.tag, &mut [0; ANSWER_MAX]) <= ANSWER_MAX);
+        }
+        assert!(neighbours.entries(now).len() <= NEIGHBOURS_MAX);
+    }
+}
+
+fn guard(nets: &[&str]) -> SourceGuard {
+    let mut guard = SourceGuard::default();
+    for net in nets {
+        guard.add(Permit::Ip(net.parse().expect("a network"))).expect("there is room");
+    }
+    guard
 }
 
 /// A line of the control protocol. What it reads it must write back to the same.

@@ -38,6 +38,11 @@ fn mld() {
 }
 
 #[test]
+fn neighbour() {
+    replay("neighbour", bodies::neighbour);
+}
+
+#[test]
 fn request() {
     replay("request", bodies::request);
 }

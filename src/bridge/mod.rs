@@ -25,8 +25,10 @@ mod commit;
 mod deliver;
 mod fdb;
 mod flags;
+pub mod guard;
 mod manage;
 mod multicast;
+pub mod neighbour;
 mod outbox;
 mod route;
 mod stp;
@@ -36,7 +38,8 @@ mod tree;
 mod vlan;
 
 pub use flags::{
-    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry, VlanProtocol,
+    BridgeConfig, FlapConfig, LegConfig, Permit, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry,
+    VlanProtocol,
 };
 pub use manage::{BridgeCounters, ConfigError};
 pub use outbox::{Event, Mail, Outbox, Sighting};
