@@ -44,11 +44,9 @@ impl Plane {
         work: impl FnOnce(&mut Stp, &mut Effects<'_>),
     ) {
         let group = self.own_group();
-        let Self { config, fdb, tree, legs, .. } = self;
-        work(
-            tree,
-            &mut Effects { ageing: config.ageing, fdb_max: config.fdb_max, group, fdb, legs, now, out },
-        );
+        let Self { config, fdb, tree, multicast, legs, .. } = self;
+        let (ageing, fdb_max) = (config.ageing, config.fdb_max);
+        work(tree, &mut Effects { ageing, fdb_max, group, fdb, multicast, legs, now, out });
     }
 }
 
