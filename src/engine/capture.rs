@@ -1,10 +1,11 @@
 //! Listening in on ports.
 //!
 //! A capture names a set of ports, or all drops. A frame is recorded once per capture: on its way in if it entered
-//! through one of the ports, else at the first of them it leaves through, and then as it leaves there (with the tags it
-//! has been given, to the destination it has been sent to). So a capture of a network shows each frame once, however far it
-//! was flooded. A frame that a device made came in nowhere and only leaves. Whoever captures gets copies through a bounded channel and may be slow: what
-//! does not fit is lost to the capture only, and the next copy says how many are missing. Ports that nobody captures pay one bit test per batch.
+//! through one of the ports, else at the first of them it leaves through, and then as it leaves there (with the tags
+//! it has been given, to the destination it has been sent to). So a capture of a network shows each frame once,
+//! however far it was flooded. A frame that a device made came in nowhere and only leaves. Whoever captures gets
+//! copies through a bounded channel and may be slow: what does not fit is lost to the capture only, and the next copy
+//! says how many are missing. Ports that nobody captures pay one bit test per batch.
 
 use crossbeam_channel::{Sender, TrySendError};
 

@@ -1,9 +1,9 @@
 //! The first bytes of a message: what is written before the frame, or in place of its beginning.
 //!
 //! A frame leaves as its delivery says ([`Edit`]): tagged, without its tag, to another destination. Its bytes are
-//! needed unchanged by other ports, and moving them would cost more than the call that writes them. So the few bytes that
-//! differ are built in an array, behind the virtio-net header that speaks of the frame as it leaves (V19: tags are
-//! in-line on the way out), and the call gathers the array and the rest of the frame from where it lies (V33).
+//! needed unchanged by other ports. So the few bytes that differ are built in an array, behind the virtio-net header
+//! that speaks of the frame as it leaves (V19: tags are in-line on the way out), and the call gathers the array and the
+//! rest of the frame from where it lies (V33).
 //!
 //! An edit is made by a device, but of a frame that a guest made: one that comes out too short or too long, or whose
 //! checksum starts within what is taken away, is refused here, before a system call.

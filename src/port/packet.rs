@@ -10,9 +10,9 @@
 //! headroom; nothing else of the frame moves. On the way out tags are in-line (V19), and a frame that is edited is
 //! gathered by the call from its new beginning ([`Front`]) and the rest of its bytes.
 //!
-//! A frame without a VLAN tag may be as long as the interface's MTU says, one that starts with an 802.1Q tag four bytes longer.
-//! The kernel makes no such allowance for an 802.1ad tag or for a second one (V20): those full-sized frames are
-//! `mtu-exceeded` here unless the interface's MTU leaves room for them. Large frames are exempt.
+//! A frame without a VLAN tag may be as long as the interface's MTU says, one that starts with an 802.1Q tag four
+//! bytes longer. The kernel makes no such allowance for an 802.1ad tag or for a second one (V20): those full-sized
+//! frames are `mtu-exceeded` here unless the interface's MTU leaves room for them. Large frames are exempt.
 //!
 //! The port does not take frames away from the host: if the interface has an IP address, the host's own stack
 //! answers beside the guests behind the switch (V25). `control::check` warns of such an interface; this file does not

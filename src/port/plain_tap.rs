@@ -86,8 +86,8 @@ impl AsRawFd for PlainTap {
     }
 }
 
-/// Writes the frame edited and finished: cut, summed, or as it is. The rest of a frame is given up with its first segment
-/// that cannot be written.
+/// Writes the frame edited and finished: cut, summed, or as it is. The rest of a frame is given up with its first
+/// segment that cannot be written.
 fn finish(
     frame: &Frame,
     edit: &Edit,

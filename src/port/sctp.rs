@@ -1,10 +1,10 @@
 //! Checksums of SCTP, finished where a frame comes in.
 //!
 //! SCTP is summed with a CRC32c (RFC 9260 §6.8), which a virtio-net header cannot say: when Linux leaves it to the
-//! hardware of a veth, a raw port on that veth reads a frame whose header asks for an Internet checksum at the place where
-//! a CRC belongs (`virtio_net_hdr_from_skb` does not look at `csum_not_inet`). Whoever believed that header, be it
-//! [`super::segment`] or the kernel in front of a network card, would destroy the packet. So an unfinished SCTP packet gets its CRC
-//! once, on the way in, and travels on complete.
+//! hardware of a veth, a raw port on that veth reads a frame whose header asks for an Internet checksum at the place
+//! where a CRC belongs (`virtio_net_hdr_from_skb` does not look at `csum_not_inet`). Whoever believed that header, be
+//! it [`super::segment`] or the kernel in front of a network card, would destroy the packet. So an unfinished SCTP
+//! packet gets its CRC once, on the way in, and travels on complete.
 
 use super::segment::packet_end;
 use crate::frame::{Frame, Offload};

@@ -3,9 +3,9 @@
 //!
 //! Frames are never edited, since a flooded one leaves through other ports too, and payload is never copied:
 //! [`Segments`] builds the headers of one segment after the other in an array of its own, edited as the frame leaves,
-//! and lends them with the slice of payload that follows; [`checksum`] computes the two bytes to be written between two slices. Checksums
-//! are computed from the addresses, not from the partial sum in the frame, so a wrong one there harms nobody
-//! else.
+//! and lends them with the slice of payload that follows; [`checksum`] computes the two bytes to be written between
+//! two slices. Checksums are computed from the addresses, not from the partial sum in the frame, so a wrong one there
+//! harms nobody else.
 //!
 //! The rules are those of the kernel's own segmentation: TCP sequence numbers go on, FIN and PSH belong to the last
 //! segment only, CWR to the first; each UDP segment is a datagram of its own; IPv4 identifications count up.
@@ -40,8 +40,8 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Prepares to cut `frame` as `offload` says, each segment edited; `None` if it cannot be cut, or only into absurdly
-    /// many pieces.
+    /// Prepares to cut `frame` as `offload` says, each segment edited; `None` if it cannot be cut, or only into
+    /// absurdly many pieces.
     pub fn of(frame: &'a [u8], offload: &Offload, edit: &Edit) -> Option<Self> {
         let found = Layout::of(frame, offload.gso)?;
         let (original, rest) = frame.split_at(found.payload);
@@ -160,8 +160,8 @@ fn moved(layout: Layout, growth: isize) -> Layout {
     Layout { network, transport, payload, ipv6 }
 }
 
-/// Where the checksum of a frame with a partial one goes, and what it is. An edit moves the place, but changes nothing that
-/// is summed.
+/// Where the checksum of a frame with a partial one goes, and what it is. An edit moves the place, but changes
+/// nothing that is summed.
 ///
 /// The field itself is summed too: it holds the sum of the pseudo-header (V15). Padding behind the IP packet does not
 /// belong to it.

@@ -1,8 +1,9 @@
 //! A TAP with virtio-net headers: large frames travel whole, checksums stay open.
 //!
 //! One read is one frame, its header directly before it in the buffer (V33); one write likewise, with the header
-//! built in the room before the frame, or gathered with what the frame is to begin with ([`Front`]). What the kernel may leave undone for us is asked for in descending sets,
-//! because older kernels refuse a whole set for one unknown bit (V2); what we may write does not depend on it (V3).
+//! built in the room before the frame, or gathered with what the frame is to begin with ([`Front`]). What the kernel
+//! may leave undone for us is asked for in descending sets, because older kernels refuse a whole set for one unknown
+//! bit (V2); what we may write does not depend on it (V3).
 //!
 //! The interface belongs to the namespace of the thread that opens /dev/net/tun (V31), is never adopted from
 //! somebody else (IFF_TUN_EXCL), and vanishes when the port is dropped.
