@@ -15,6 +15,7 @@ use vswitchd::control::config;
 use vswitchd::control::protocol::Request;
 use vswitchd::fabric::{Change, Fabric};
 use vswitchd::frame::{Batch, Edit, FRAME_MAX, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId};
+use vswitchd::frame::{Batch, Edit, FRAME_MAX, Frame, NodeId, PortId, Tag};
 use vswitchd::port::segment::{Segments, checksum};
 use vswitchd::time::Time;
 use vswitchd::wire::ip::{Ipv4, Ipv6};
@@ -186,11 +187,16 @@ pub(crate) fn vnet(data: &[u8]) {
     let Ok(offload) = vnet::decode(header, frame) else { return };
     assert_eq!(vnet::decode(&vnet::encode(&offload), frame), Ok(offload), "what passed once passes again");
     if offload.is_gso() {
-        if let Some(mut segments) = Segments::of(frame, &offload) {
+        let tag = Tag { tpid: 0x88a8, tci: 7 };
+        for edit in
+            [Some(Edit::NONE), Edit::NONE.push(tag), Some(Edit::NONE.pop()), Edit::NONE.pop().push(tag)]
+        {
+            let edit = edit.expect("one tag more is no tag too many");
+            let Some(mut segments) = Segments::of(frame, &offload, &edit) else { continue };
             let mut total = 0;
             while let Some((headers, payload)) = segments.next() {
                 assert!(!payload.is_empty() && payload.len() <= usize::from(offload.gso_size));
-                assert!(headers.len() < frame.len());
+                assert!(headers.len() < frame.len().saturating_add_signed(edit.growth()));
                 total += payload.len();
             }
             assert!(total < frame.len(), "payload is neither invented nor repeated");
