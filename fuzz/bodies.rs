@@ -14,8 +14,9 @@ use vswitchd::bridge::{BridgeConfig, LegConfig, Permit};
 use vswitchd::control::config;
 use vswitchd::control::protocol::Request;
 use vswitchd::fabric::{Change, Fabric};
-use vswitchd::frame::{Batch, Edit, FRAME_MAX, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId};
-use vswitchd::frame::{Batch, Edit, FRAME_MAX, Frame, NodeId, PortId, Tag};
+use vswitchd::frame::{
+    Batch, Edit, FRAME_MAX, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId, Tag,
+};
 use vswitchd::port::segment::{Segments, checksum};
 use vswitchd::time::Time;
 use vswitchd::wire::ip::{Ipv4, Ipv6};
