@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::Diagnostics;
 use super::suggest;
 pub(super) use super::value::Rows;
-use super::value::{List, OneOrMore, Seconds, Value};
+use super::value::{Either, Inline, List, OneOrMore, Seconds, Value, Vids};
 
 /// A table of the file.
 pub(super) trait Table: Sized {
@@ -53,6 +53,43 @@ pub(super) fn read<T: Table>(table: &DeTable<'_>, span: Range<usize>, found: &mu
     result
 }
 
+impl RawLeg {
+    /// What an end of a link has: its own settings, and those of the link for the rest. VLANs are taken from one of
+    /// the two, never mixed.
+    pub(super) fn over(&self, base: &Self) -> Self {
+        let vlans = if self.vlans.given().is_empty() { &base.vlans } else { &self.vlans };
+        Self {
+            span: self.span.clone(),
+            learning: self.learning.or(&base.learning),
+            flood: self.flood.or(&base.flood),
+            mcast_flood: self.mcast_flood.or(&base.mcast_flood),
+            bcast_flood: self.bcast_flood.or(&base.bcast_flood),
+            hairpin: self.hairpin.or(&base.hairpin),
+            isolated: self.isolated.or(&base.isolated),
+            locked: self.locked.or(&base.locked),
+            mab: self.mab.or(&base.mab),
+            neigh_suppress: self.neigh_suppress.or(&base.neigh_suppress),
+            proxy_arp: self.proxy_arp.or(&base.proxy_arp),
+            group_fwd_mask: self.group_fwd_mask.or(&base.group_fwd_mask),
+            backup_port: self.backup_port.or(&base.backup_port),
+            promiscuous: self.promiscuous.or(&base.promiscuous),
+            mac_limit: self.mac_limit.or(&base.mac_limit),
+            source_guard: self.source_guard.or(&base.source_guard),
+            storm_limit: self.storm_limit.or(&base.storm_limit),
+            cost: self.cost.or(&base.cost),
+            priority: self.priority.or(&base.priority),
+            bpdu_guard: self.bpdu_guard.or(&base.bpdu_guard),
+            root_block: self.root_block.or(&base.root_block),
+            edge: self.edge.or(&base.edge),
+            mcast_router: self.mcast_router.or(&base.mcast_router),
+            fastleave: self.fastleave.or(&base.fastleave),
+            mcast_to_unicast: self.mcast_to_unicast.or(&base.mcast_to_unicast),
+            mcast_max_groups: self.mcast_max_groups.or(&base.mcast_max_groups),
+            vlans: vlans.clone(),
+        }
+    }
+}
+
 /// A table while it is read.
 pub(super) struct Fields<'a, 't> {
     table: &'a DeTable<'t>,
@@ -73,7 +110,7 @@ impl Fields<'_, '_> {
 }
 
 /// The value of a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Field<T> {
     /// The key is not there.
     Absent,
@@ -99,6 +136,19 @@ impl<T> Field<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
+
+    /// Where the value is.
+    pub(super) fn span(&self) -> Option<Range<usize>> {
+        self.given().map(Spanned::span)
+    }
+
+    /// This, or `base` where it is absent.
+    pub(super) fn or(&self, base: &Self) -> Self
+    where
+        T: Clone,
+    {
+        if self.is_absent() { base.clone() } else { self.clone() }
+    }
 }
 
 macro_rules! tables {
@@ -109,8 +159,19 @@ macro_rules! tables {
             $(.. $group:ident: $group_type:ty,)?
         }
     )*) => {$(
+        #[allow(dead_code, reason = "not every table is asked for what is given")]
+        impl $name {
+            /// The keys that are there, with their values' places; without those of the group.
+            pub(super) fn given(&self) -> Vec<(&'static str, Range<usize>)> {
+                [$((stringify!($field), self.$field.span())),*]
+                    .into_iter()
+                    .filter_map(|(key, span)| Some((key, span?)))
+                    .collect()
+            }
+        }
+
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub(super) struct $name {
             /// The header, or the whole of an inline table.
             #[allow(dead_code, reason = "every table has it; the file and [lab] are never pointed at")]
@@ -149,6 +210,7 @@ tables! {
         link: Rows<RawLink>,
         port: Rows<RawPort>,
         fdb: Rows<RawFdb>,
+        mdb: Rows<RawMdb>,
         node: Rows<RawNode>,
         expect: Rows<RawExpect>,
     }
@@ -159,23 +221,72 @@ tables! {
     }
 
     /// `[[network]]`
-    RawNetwork = "[[network]]", later ["vlan_filtering", "stp", "multicast_snooping", "icc"] {
+    RawNetwork = "[[network]]", later [] {
         name: String,
         host: OneOrMore,
+        host_vlan: Inline<RawVlan>,
+        mac: String,
         mtu: i64,
         ageing: Seconds,
         fdb_max: i64,
         group_fwd_mask: i64,
         no_linklocal_learn: bool,
+        l2_control: OneOrMore,
+        icc: bool,
+        flap: Inline<RawFlap>,
+        vlan_filtering: bool,
+        vlan_protocol: String,
+        vlan_default_pvid: i64,
+        stp: Either<bool, String>,
+        priority: i64,
+        hello_time: Seconds,
+        max_age: Seconds,
+        forward_delay: Seconds,
+        multicast_snooping: bool,
+        multicast: Inline<RawMulticast>,
+    }
+
+    /// What a loop looks like.
+    RawFlap = "`flap`", later [] {
+        moves: i64,
+        window: Seconds,
+        quarantine: Seconds,
+    }
+
+    /// Multicast snooping, without the `mcast_` of ip-link(8).
+    RawMulticast = "`multicast`", later [] {
+        querier: bool,
+        igmp_version: i64,
+        mld_version: i64,
+        hash_max: i64,
+        last_member_count: i64,
+        startup_query_count: i64,
+        last_member_interval: Seconds,
+        membership_interval: Seconds,
+        querier_interval: Seconds,
+        query_interval: Seconds,
+        query_response_interval: Seconds,
+        startup_query_interval: Seconds,
+        router: Either<i64, String>,
+        query_address: String,
+        flood_solicited_node: bool,
     }
 
     /// `[[link]]`
     RawLink = "[[link]]", later [] {
         networks: List,
+        end: Rows<RawEnd>,
+        ..leg: RawLeg,
+    }
+
+    /// `[[link.end]]`
+    RawEnd = "[[link.end]]", later [] {
+        network: String,
+        ..leg: RawLeg,
     }
 
     /// `[[port]]`
-    RawPort = "[[port]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
+    RawPort = "[[port]]", later [] {
         name: String,
         interface: String,
         netns: String,
@@ -183,7 +294,7 @@ tables! {
     }
 
     /// `[[node.interface]]`
-    RawInterface = "[[node.interface]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
+    RawInterface = "[[node.interface]]", later [] {
         name: String,
         peer: String,
         ..settings: RawSettings,
@@ -198,6 +309,11 @@ tables! {
         mtu: i64,
         gateway: OneOrMore,
         offload: bool,
+        ..leg: RawLeg,
+    }
+
+    /// What every leg of a bridge has: ports and ends of links.
+    RawLeg = "a port", later [] {
         learning: bool,
         flood: bool,
         mcast_flood: bool,
@@ -205,16 +321,70 @@ tables! {
         hairpin: bool,
         isolated: bool,
         locked: bool,
+        mab: bool,
+        neigh_suppress: bool,
+        proxy_arp: bool,
         group_fwd_mask: i64,
+        backup_port: String,
         promiscuous: String,
+        mac_limit: i64,
+        source_guard: Inline<RawSourceGuard>,
+        storm_limit: Inline<RawStormLimit>,
+        cost: i64,
+        priority: i64,
+        bpdu_guard: bool,
+        root_block: bool,
+        edge: Either<bool, String>,
+        mcast_router: Either<i64, String>,
+        fastleave: bool,
+        mcast_to_unicast: bool,
+        mcast_max_groups: i64,
+        ..vlans: RawVlans,
+    }
+
+    /// The VLANs of a leg, in full or in short.
+    RawVlans = "a port", later [] {
+        vlan: Inline<RawVlan>,
+        access: i64,
+        trunk: Vids,
+        native: i64,
+    }
+
+    /// The VLANs of a leg, in full.
+    RawVlan = "`vlan`", later [] {
+        pvid: i64,
+        untagged: Vids,
+        tagged: Vids,
+    }
+
+    /// Who may send.
+    RawSourceGuard = "`source_guard`", later [] {
+        mac: OneOrMore,
+        ip: OneOrMore,
+    }
+
+    /// Frames per second.
+    RawStormLimit = "`storm_limit`", later [] {
+        broadcast: i64,
+        multicast: i64,
+        unknown_unicast: i64,
     }
 
     /// `[[fdb]]`
-    RawFdb = "[[fdb]]", later ["vlan"] {
+    RawFdb = "[[fdb]]", later [] {
         network: String,
         mac: String,
         port: String,
+        vlan: i64,
         sticky: bool,
+    }
+
+    /// `[[mdb]]`
+    RawMdb = "[[mdb]]", later [] {
+        network: String,
+        group: String,
+        port: String,
+        vlan: i64,
     }
 
     /// `[[node]]`
@@ -238,6 +408,7 @@ tables! {
         from: String,
         to: String,
         kind: String,
+        port: String,
         result: String,
         timeout: Seconds,
     }
