@@ -12,8 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
 use super::suggest;
-pub(super) use super::value::Rows;
-use super::value::{Either, Inline, List, OneOrMore, Seconds, Value, Vids};
+use super::value::Value;
 
 /// A table of the file.
 pub(super) trait Table: Sized {
@@ -53,53 +52,17 @@ pub(super) fn read<T: Table>(table: &DeTable<'_>, span: Range<usize>, found: &mu
     result
 }
 
-impl RawLeg {
-    /// What an end of a link has: its own settings, and those of the link for the rest. VLANs are taken from one of
-    /// the two, never mixed.
-    pub(super) fn over(&self, base: &Self) -> Self {
-        let vlans = if self.vlans.given().is_empty() { &base.vlans } else { &self.vlans };
-        Self {
-            span: self.span.clone(),
-            learning: self.learning.or(&base.learning),
-            flood: self.flood.or(&base.flood),
-            mcast_flood: self.mcast_flood.or(&base.mcast_flood),
-            bcast_flood: self.bcast_flood.or(&base.bcast_flood),
-            hairpin: self.hairpin.or(&base.hairpin),
-            isolated: self.isolated.or(&base.isolated),
-            locked: self.locked.or(&base.locked),
-            mab: self.mab.or(&base.mab),
-            neigh_suppress: self.neigh_suppress.or(&base.neigh_suppress),
-            proxy_arp: self.proxy_arp.or(&base.proxy_arp),
-            group_fwd_mask: self.group_fwd_mask.or(&base.group_fwd_mask),
-            backup_port: self.backup_port.or(&base.backup_port),
-            promiscuous: self.promiscuous.or(&base.promiscuous),
-            mac_limit: self.mac_limit.or(&base.mac_limit),
-            source_guard: self.source_guard.or(&base.source_guard),
-            storm_limit: self.storm_limit.or(&base.storm_limit),
-            cost: self.cost.or(&base.cost),
-            priority: self.priority.or(&base.priority),
-            bpdu_guard: self.bpdu_guard.or(&base.bpdu_guard),
-            root_block: self.root_block.or(&base.root_block),
-            edge: self.edge.or(&base.edge),
-            mcast_router: self.mcast_router.or(&base.mcast_router),
-            fastleave: self.fastleave.or(&base.fastleave),
-            mcast_to_unicast: self.mcast_to_unicast.or(&base.mcast_to_unicast),
-            mcast_max_groups: self.mcast_max_groups.or(&base.mcast_max_groups),
-            vlans: vlans.clone(),
-        }
-    }
-}
-
 /// A table while it is read.
 pub(super) struct Fields<'a, 't> {
     table: &'a DeTable<'t>,
-    span: Range<usize>,
+    /// The header, or the whole of an inline table.
+    pub(super) span: Range<usize>,
     found: &'a mut Diagnostics,
 }
 
 impl Fields<'_, '_> {
     /// The value of a key; a wrong type is reported.
-    fn value<T: Value>(&mut self, key: &'static str) -> Field<T> {
+    pub(super) fn value<T: Value>(&mut self, key: &'static str) -> Field<T> {
         let Some(value) = self.table.get(key) else { return Field::Absent };
         let value: &Spanned<DeValue<'_>> = value;
         match T::read(value.get_ref(), value.span(), key, self.found) {
@@ -159,7 +122,7 @@ macro_rules! tables {
             $(.. $group:ident: $group_type:ty,)?
         }
     )*) => {$(
-        #[allow(dead_code, reason = "not every table is asked for what is given")]
+        #[allow(dead_code, reason = "not every table is asked")]
         impl $name {
             /// The keys that are there, with their values' places; without those of the group.
             pub(super) fn given(&self) -> Vec<(&'static str, Range<usize>)> {
@@ -167,6 +130,15 @@ macro_rules! tables {
                     .into_iter()
                     .filter_map(|(key, span)| Some((key, span?)))
                     .collect()
+            }
+
+            /// This, with `base` for all that is absent.
+            pub(super) fn over(&self, base: &Self) -> Self {
+                Self {
+                    span: self.span.clone(),
+                    $($field: self.$field.or(&base.$field),)*
+                    $($group: self.$group.over(&base.$group),)?
+                }
             }
         }
 
@@ -202,214 +174,4 @@ macro_rules! tables {
     )*};
 }
 
-tables! {
-    /// The file.
-    RawFile = "the file", later ["router"] {
-        lab: RawLab,
-        network: Rows<RawNetwork>,
-        link: Rows<RawLink>,
-        port: Rows<RawPort>,
-        fdb: Rows<RawFdb>,
-        mdb: Rows<RawMdb>,
-        node: Rows<RawNode>,
-        expect: Rows<RawExpect>,
-    }
-
-    /// `[lab]`
-    RawLab = "[lab]", later [] {
-        name: String,
-    }
-
-    /// `[[network]]`
-    RawNetwork = "[[network]]", later [] {
-        name: String,
-        host: OneOrMore,
-        host_vlan: Inline<RawVlan>,
-        mac: String,
-        mtu: i64,
-        ageing: Seconds,
-        fdb_max: i64,
-        group_fwd_mask: i64,
-        no_linklocal_learn: bool,
-        l2_control: OneOrMore,
-        icc: bool,
-        flap: Inline<RawFlap>,
-        vlan_filtering: bool,
-        vlan_protocol: String,
-        vlan_default_pvid: i64,
-        stp: Either<bool, String>,
-        priority: i64,
-        hello_time: Seconds,
-        max_age: Seconds,
-        forward_delay: Seconds,
-        multicast_snooping: bool,
-        multicast: Inline<RawMulticast>,
-    }
-
-    /// What a loop looks like.
-    RawFlap = "`flap`", later [] {
-        moves: i64,
-        window: Seconds,
-        quarantine: Seconds,
-    }
-
-    /// Multicast snooping, without the `mcast_` of ip-link(8).
-    RawMulticast = "`multicast`", later [] {
-        querier: bool,
-        igmp_version: i64,
-        mld_version: i64,
-        hash_max: i64,
-        last_member_count: i64,
-        startup_query_count: i64,
-        last_member_interval: Seconds,
-        membership_interval: Seconds,
-        querier_interval: Seconds,
-        query_interval: Seconds,
-        query_response_interval: Seconds,
-        startup_query_interval: Seconds,
-        router: Either<i64, String>,
-        query_address: String,
-        flood_solicited_node: bool,
-    }
-
-    /// `[[link]]`
-    RawLink = "[[link]]", later [] {
-        networks: List,
-        end: Rows<RawEnd>,
-        ..leg: RawLeg,
-    }
-
-    /// `[[link.end]]`
-    RawEnd = "[[link.end]]", later [] {
-        network: String,
-        ..leg: RawLeg,
-    }
-
-    /// `[[port]]`
-    RawPort = "[[port]]", later [] {
-        name: String,
-        interface: String,
-        netns: String,
-        ..settings: RawSettings,
-    }
-
-    /// `[[node.interface]]`
-    RawInterface = "[[node.interface]]", later [] {
-        name: String,
-        peer: String,
-        ..settings: RawSettings,
-    }
-
-    /// What `[[port]]` and `[[node.interface]]` have in common.
-    RawSettings = "a port", later [] {
-        network: String,
-        kind: String,
-        address: OneOrMore,
-        mac: String,
-        mtu: i64,
-        gateway: OneOrMore,
-        offload: bool,
-        ..leg: RawLeg,
-    }
-
-    /// What every leg of a bridge has: ports and ends of links.
-    RawLeg = "a port", later [] {
-        learning: bool,
-        flood: bool,
-        mcast_flood: bool,
-        bcast_flood: bool,
-        hairpin: bool,
-        isolated: bool,
-        locked: bool,
-        mab: bool,
-        neigh_suppress: bool,
-        proxy_arp: bool,
-        group_fwd_mask: i64,
-        backup_port: String,
-        promiscuous: String,
-        mac_limit: i64,
-        source_guard: Inline<RawSourceGuard>,
-        storm_limit: Inline<RawStormLimit>,
-        cost: i64,
-        priority: i64,
-        bpdu_guard: bool,
-        root_block: bool,
-        edge: Either<bool, String>,
-        mcast_router: Either<i64, String>,
-        fastleave: bool,
-        mcast_to_unicast: bool,
-        mcast_max_groups: i64,
-        ..vlans: RawVlans,
-    }
-
-    /// The VLANs of a leg, in full or in short.
-    RawVlans = "a port", later [] {
-        vlan: Inline<RawVlan>,
-        access: i64,
-        trunk: Vids,
-        native: i64,
-    }
-
-    /// The VLANs of a leg, in full.
-    RawVlan = "`vlan`", later [] {
-        pvid: i64,
-        untagged: Vids,
-        tagged: Vids,
-    }
-
-    /// Who may send.
-    RawSourceGuard = "`source_guard`", later [] {
-        mac: OneOrMore,
-        ip: OneOrMore,
-    }
-
-    /// Frames per second.
-    RawStormLimit = "`storm_limit`", later [] {
-        broadcast: i64,
-        multicast: i64,
-        unknown_unicast: i64,
-    }
-
-    /// `[[fdb]]`
-    RawFdb = "[[fdb]]", later [] {
-        network: String,
-        mac: String,
-        port: String,
-        vlan: i64,
-        sticky: bool,
-    }
-
-    /// `[[mdb]]`
-    RawMdb = "[[mdb]]", later [] {
-        network: String,
-        group: String,
-        port: String,
-        vlan: i64,
-    }
-
-    /// `[[node]]`
-    RawNode = "[[node]]", later [] {
-        name: String,
-        setup: OneOrMore,
-        command: List,
-        interface: Rows<RawInterface>,
-        bridge: Rows<RawBridge>,
-    }
-
-    /// `[[node.bridge]]`
-    RawBridge = "[[node.bridge]]", later [] {
-        name: String,
-        interfaces: OneOrMore,
-        address: OneOrMore,
-    }
-
-    /// `[[expect]]`
-    RawExpect = "[[expect]]", later [] {
-        from: String,
-        to: String,
-        kind: String,
-        port: String,
-        result: String,
-        timeout: Seconds,
-    }
-}
+pub(super) use tables;

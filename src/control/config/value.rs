@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
 use super::diagnostic::Diagnostics;
-use super::raw::{self, RawLab, Table};
+use super::raw::{self, Table};
+use super::tables::RawLab;
 
 /// A type that values can have.
 pub(super) trait Value: Sized {

@@ -177,7 +177,13 @@ mod tests {
                 vec![(1, true, true), (5, false, false)],
                 "it is in the new one already, as the user wants it",
             ),
-            (vec![entry(1, true, true), entry(7, false, false)], 1, 0, vec![(7, false, false)], "none any more"),
+            (
+                vec![entry(1, true, true), entry(7, false, false)],
+                1,
+                0,
+                vec![(7, false, false)],
+                "none any more",
+            ),
         ];
         for (vlans, old, new, expected, why) in table {
             let mut settings = Settings { vlans, ..Settings::default() };

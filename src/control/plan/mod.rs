@@ -8,7 +8,7 @@ mod expect;
 mod legs;
 
 pub use expect::{Expect, PROBE_TIMEOUT, Place, Probe, StpState};
-pub use legs::{LegView, Settings};
+pub use legs::{LegView, Settings, default_vlans};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
