@@ -18,7 +18,7 @@ use mio::{Interest, Registry, Token};
 use super::Event;
 use super::capture::Captures;
 use crate::fabric::{Change, Fabric};
-use crate::frame::{BATCH_MAX, Batch, PORTS_MAX, PortId};
+use crate::frame::{BATCH_MAX, Batch, Outgoing, PORTS_MAX, PortId};
 use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
 
@@ -63,8 +63,8 @@ struct Slot {
     port: Option<Port>,
     /// Whether it is on the ready list.
     ready: bool,
-    /// Indices into the batch of the frames that leave here.
-    outgoing: Vec<u16>,
+    /// What leaves here of the current batch.
+    outgoing: Vec<Outgoing>,
 }
 
 impl Switch {
@@ -186,7 +186,7 @@ impl Switch {
             if outgoing.is_empty() {
                 self.sending.push(delivery.port);
             }
-            outgoing.push(delivery.frame);
+            outgoing.push(Outgoing { frame: delivery.frame, edit: delivery.edit });
         }
         for id in self.sending.drain(..) {
             let slot = &mut self.slots[usize::from(id.0)];

@@ -33,7 +33,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::Errno;
 
-use crate::frame::{Batch, FRAME_MAX, FRAME_MIN, Frame, HEADROOM, Offload, PortId};
+use crate::frame::{Batch, FRAME_MAX, FRAME_MIN, Frame, HEADROOM, Offload, Outgoing, PortId};
 use crate::verdict::{DropCounters, Reason};
 use crate::wire::vnet;
 
@@ -155,9 +155,9 @@ impl Port {
         }
     }
 
-    /// Writes those of `frames` whose index is in `which`, in that order. What cannot be written at once is counted
+    /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is counted
     /// as dropped. The frames are afterwards as they were. Never blocks.
-    pub fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
+    pub fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
         match self {
             Self::Packet(port) => port.send(frames, which),
             Self::PlainTap(port) => port.send(frames, which),

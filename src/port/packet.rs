@@ -29,7 +29,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::sys::{self, MESSAGES_MAX, Message};
 use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason};
-use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, PortId, Tag};
+use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
 use crate::verdict::Reason;
 use crate::wire::vnet::{self, VNET_LEN};
 
@@ -123,7 +123,7 @@ impl Packet {
         Received::More
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
+    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
         for which in which.chunks(MESSAGES_MAX) {
             self.send_some(frames, which);
         }
@@ -158,8 +158,8 @@ impl Packet {
     }
 
     /// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
-    fn send_some(&mut self, frames: &[Frame], which: &[u16]) {
-        let frame = |index: usize| which.get(index).map(|which| &frames[usize::from(*which)]);
+    fn send_some(&mut self, frames: &[Frame], which: &[Outgoing]) {
+        let frame = |index: usize| which.get(index).map(|which| &frames[usize::from(which.frame)]);
         let headers: [[u8; VNET_LEN]; MESSAGES_MAX] =
             std::array::from_fn(|i| frame(i).map_or([0; VNET_LEN], |frame| vnet::encode(&frame.offload)));
         let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| {

@@ -13,7 +13,7 @@ use tun_tap::{Iface, Mode};
 use super::segment::{Segments, checksum};
 use super::tap::read_frames;
 use super::{Budget, OpenError, Pool, PortCounters, Received, egress_reason, open, sys};
-use crate::frame::{Batch, Frame, PortId};
+use crate::frame::{Batch, Frame, Outgoing, PortId};
 use crate::verdict::Reason;
 
 /// A TAP made by us without offloads.
@@ -49,9 +49,9 @@ impl PlainTap {
         read_frames(self.fd.as_fd(), 0, self.id, &mut self.counters, pool, batch, budget)
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
-        for index in which {
-            let frame = &frames[usize::from(*index)];
+    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
+        for outgoing in which {
+            let frame = &frames[usize::from(outgoing.frame)];
             self.counters.written(frame.len(), self.write(frame));
         }
     }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason, open, sys};
-use crate::frame::{Batch, Frame, HEADROOM, PortId};
+use crate::frame::{Batch, Frame, HEADROOM, Outgoing, PortId};
 use crate::verdict::Reason;
 use crate::wire::vnet::{self, VNET_LEN};
 
@@ -63,9 +63,9 @@ impl Tap {
         read_frames(self.fd.as_fd(), VNET_LEN, self.id, &mut self.counters, pool, batch, budget)
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[u16]) {
-        for index in which {
-            let frame = &mut frames[usize::from(*index)];
+    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
+        for outgoing in which {
+            let frame = &mut frames[usize::from(outgoing.frame)];
             let header = vnet::encode(&frame.offload);
             let message = frame.with_room(VNET_LEN);
             message[..VNET_LEN].copy_from_slice(&header);
