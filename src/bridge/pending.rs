@@ -161,3 +161,19 @@ pub struct MulticastLegConfig {
     /// 0 is no limit of its own.
     pub max_groups: u32,
 }
+
+/// What the spanning tree lets a leg do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PortState {
+    /// Nothing but hear BPDUs.
+    Blocking,
+    /// Nothing at all.
+    Disabled,
+    /// Everything.
+    #[default]
+    Forwarding,
+    /// Teach.
+    Learning,
+    /// Take part in the election.
+    Listening,
+}
