@@ -10,7 +10,7 @@ use crate::bridge::StationKind;
 use crate::control::diff::{LegChange, PlanChange, link_name};
 use crate::control::plan::{Link, LinkEnd, StaticGroup, StaticStation};
 use crate::fabric::{Change, Membership, Station};
-use crate::frame::{LinkId, NODES_MAX, NodeId, PORTS_MAX, PortId, Plug};
+use crate::frame::{LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
 
 /// How many links a process may have: an id's worth; their ends are limited by the legs of their bridges.
 const LINKS_MAX: usize = 1 << 16;
@@ -75,9 +75,7 @@ impl Registry {
     /// What the plan calls it.
     pub fn plug_name(&self, plug: Plug) -> Option<&str> {
         match plug {
-            Plug::Link(link, end) => {
-                self.ends.get(&link.0)?.get(usize::from(end)).map(String::as_str)
-            }
+            Plug::Link(link, end) => self.ends.get(&link.0)?.get(usize::from(end)).map(String::as_str),
             Plug::Port(port) => self.port_name(port),
         }
     }

@@ -28,9 +28,21 @@ fn source_guards() {
         ("nobody", "source_guard = { mac = [] }", "an empty `mac` in `source_guard` permits nobody"),
         ("no address", "source_guard = { ip = \"ten\" }", "\"ten\" is neither an IP address nor a network"),
         ("which?", "source_guard = { ip = \"10.0.0.1/24\" }", "10.0.0.1/24 is an address within a network"),
-        ("a group", "source_guard = { ip = \"224.0.0.1\" }", "nobody sends from the multicast address 224.0.0.1/32"),
-        ("twice", "source_guard = { ip = [\"10.0.0.1\", \"10.0.0.1/32\"] }", "\"10.0.0.1/32\" is permitted twice"),
-        ("a group", "source_guard = { mac = \"01:00:5e:00:00:01\" }", "01:00:5e:00:00:01 is a group address: many stations, not one"),
+        (
+            "a group",
+            "source_guard = { ip = \"224.0.0.1\" }",
+            "nobody sends from the multicast address 224.0.0.1/32",
+        ),
+        (
+            "twice",
+            "source_guard = { ip = [\"10.0.0.1\", \"10.0.0.1/32\"] }",
+            "\"10.0.0.1/32\" is permitted twice",
+        ),
+        (
+            "a group",
+            "source_guard = { mac = \"01:00:5e:00:00:01\" }",
+            "01:00:5e:00:00:01 is a group address: many stations, not one",
+        ),
         ("a typo", "source_guard = { macs = [] }", "`source_guard` has no key `macs`"),
     ];
     for (why, line, message) in &cases[..7] {
@@ -58,13 +70,11 @@ fn limits() {
             &[(5, "a `mac_limit` of 5000 is above `fdb_max` of its network")],
         ),
     ]);
-    assert_found(&[
-        (
-            "a flap needs a number",
-            "[[network]]\nname = \"lan\"\nflap = { window = 0 }\n",
-            &[(3, "`moves` is missing"), (3, "`window` cannot be 0")],
-        ),
-    ]);
+    assert_found(&[(
+        "a flap needs a number",
+        "[[network]]\nname = \"lan\"\nflap = { window = 0 }\n",
+        &[(3, "`moves` is missing"), (3, "`window` cannot be 0")],
+    )]);
 }
 
 #[test]

@@ -69,11 +69,7 @@ fn loops_with_spanning_trees() {
             &[(15, "a link between \"n2\" and \"n0\" would close a loop")],
         ),
         ("parallel links", &(two("stp = true") + LINK + LINK), &[]),
-        (
-            "parallel links without",
-            &(two("") + LINK + LINK),
-            &[(10, "\"a\" and \"b\" are linked already")],
-        ),
+        ("parallel links without", &(two("") + LINK + LINK), &[(10, "\"a\" and \"b\" are linked already")]),
     ]);
     let triangle = network(0, true) + &network(1, true) + &network(2, true);
     let tail = network(3, false) + &link(0, 1) + &link(1, 2) + &link(2, 0) + &link(2, 3);
@@ -82,7 +78,10 @@ fn loops_with_spanning_trees() {
 
 #[test]
 fn ends() {
-    let text = two("stp = true") + LINK + "cost = 5\nhairpin = true\n[[link.end]]\nnetwork = \"b\"\ncost = 7\n" + LINK;
+    let text = two("stp = true")
+        + LINK
+        + "cost = 5\nhairpin = true\n[[link.end]]\nnetwork = \"b\"\ncost = 7\n"
+        + LINK;
     let plan = plan(&text);
     let cost = |name: &str| plan.settings(name).expect("an end").leg.stp.cost;
     assert_eq!((cost("a/b"), cost("b/a")), (5, 7), "the end's own setting wins");
@@ -93,7 +92,9 @@ fn ends() {
     assert_found(&[
         (
             "whose end?",
-            &(two("") + LINK + "[[link.end]]\n[[link.end]]\nnetwork = \"c\"\n[[link.end]]\nnetwork = \"a\"\n[[link.end]]\nnetwork = \"a\"\n"),
+            &(two("")
+                + LINK
+                + "[[link.end]]\n[[link.end]]\nnetwork = \"c\"\n[[link.end]]\nnetwork = \"a\"\n[[link.end]]\nnetwork = \"a\"\n"),
             &[
                 (9, "`network` is missing"),
                 (11, "the link does not lead to \"c\""),
@@ -102,7 +103,9 @@ fn ends() {
         ),
         (
             "a link is no port",
-            &(two("") + LINK + "promiscuous = \"monitor\"\n[[link.end]]\nnetwork = \"a\"\npromiscuous = \"deny\"\n"),
+            &(two("")
+                + LINK
+                + "promiscuous = \"monitor\"\n[[link.end]]\nnetwork = \"a\"\npromiscuous = \"deny\"\n"),
             &[
                 (9, "`promiscuous = \"monitor\"` on an end of a link"),
                 (12, "`promiscuous = \"deny\"` on an end of a link"),
@@ -118,12 +121,16 @@ fn ends() {
         ),
         (
             "a station behind a link, by the end's name",
-            &(two("") + LINK + "[[fdb]]\nnetwork = \"a\"\nmac = \"02:00:00:00:00:01\"\nport = \"a/b\"\n[[fdb]]\nnetwork = \"a\"\nmac = \"02:00:00:00:00:02\"\nport = \"a/c\"\n"),
+            &(two("")
+                + LINK
+                + "[[fdb]]\nnetwork = \"a\"\nmac = \"02:00:00:00:00:01\"\nport = \"a/b\"\n[[fdb]]\nnetwork = \"a\"\nmac = \"02:00:00:00:00:02\"\nport = \"a/c\"\n"),
             &[(16, "there is no port \"a/c\"")],
         ),
         (
             "VLANs are an end's or the link's, not both",
-            &(two("vlan_filtering = true") + LINK + "access = 10\n[[link.end]]\nnetwork = \"a\"\ntrunk = [20]\n"),
+            &(two("vlan_filtering = true")
+                + LINK
+                + "access = 10\n[[link.end]]\nnetwork = \"a\"\ntrunk = [20]\n"),
             &[],
         ),
     ]);

@@ -138,7 +138,10 @@ fn what_is_not_written_is_filled_in() {
     assert_eq!((host.line.0, raw.line.0, node.line.0), (3, 5, 11), "where each stands");
     assert_eq!((&host.netns, &node.netns), (&Netns::Own, &Netns::Node("a".into())));
     assert_eq!(raw.interface.mac, None, "whoever made the interface gave it its address");
-    assert!(node.interface.mac.is_some() && node.settings.leg.mac == node.interface.mac, "what we make has one");
+    assert!(
+        node.interface.mac.is_some() && node.settings.leg.mac == node.interface.mac,
+        "what we make has one"
+    );
     assert_ne!(node.interface.mac, host.interface.mac);
     assert_eq!(plan.nodes[0].cables[0].peer, "cable");
     assert_eq!(plan.needs_real_host(), ["port lan", "port p"]);

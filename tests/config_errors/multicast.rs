@@ -31,7 +31,10 @@ fn settings() {
     assert_eq!(multicast.router, RouterMode::Always, "B71: 2 is always");
     assert_eq!(multicast.query_use_ifaddr, Some(Ipv4Addr::new(10, 0, 0, 1)));
     let leg = plan.settings("p").expect("a port").leg.multicast;
-    assert_eq!((leg.router, leg.fastleave, leg.to_unicast, leg.max_groups), (RouterMode::Temp, true, true, 8));
+    assert_eq!(
+        (leg.router, leg.fastleave, leg.to_unicast, leg.max_groups),
+        (RouterMode::Temp, true, true, 8)
+    );
 }
 
 #[test]
@@ -39,7 +42,9 @@ fn values() {
     assert_found(&[
         (
             "ranges",
-            &network("[network.multicast]\nigmp_version = 1\nmld_version = 3\nhash_max = 0\nquery_interval = 0.5\nrouter = 3\nquery_address = \"224.0.0.1\""),
+            &network(
+                "[network.multicast]\nigmp_version = 1\nmld_version = 3\nhash_max = 0\nquery_interval = 0.5\nrouter = 3\nquery_address = \"224.0.0.1\"",
+            ),
             &[
                 (5, "`igmp_version` cannot be 1"),
                 (6, "`mld_version` cannot be 3"),
@@ -66,7 +71,10 @@ fn values() {
         ),
         (
             "without snooping",
-            &format!("[[network]]\nname = \"lan\"\nmulticast = {{ querier = true }}\n{PORT}fastleave = true\n{}", member("239.1.1.1", "")),
+            &format!(
+                "[[network]]\nname = \"lan\"\nmulticast = {{ querier = true }}\n{PORT}fastleave = true\n{}",
+                member("239.1.1.1", "")
+            ),
             &[
                 (3, "`multicast` has no effect on a network without multicast snooping"),
                 (8, "`fastleave` has no effect on a network without multicast snooping"),
@@ -90,7 +98,11 @@ fn members() {
             &(text.clone() + &member("10.0.0.1", "")),
             &[(12, "10.0.0.1 is not a multicast address")],
         ),
-        ("B68: never registered", &(text.clone() + &member("224.0.0.251", "")), &[(12, "224.0.0.251 is always flooded")]),
+        (
+            "B68: never registered",
+            &(text.clone() + &member("224.0.0.251", "")),
+            &[(12, "224.0.0.251 is always flooded")],
+        ),
         ("B68: all nodes", &(text.clone() + &member("ff02::1", "")), &[(12, "ff02::1 is always flooded")]),
         ("B68: other link-local groups of IPv6 are snooped", &(text.clone() + &member("ff02::fb", "")), &[]),
         (
@@ -109,7 +121,11 @@ fn members() {
     let vlans = |text: &str| plan(text).groups.iter().map(|group| group.vlan).collect::<Vec<_>>();
     assert_eq!(vlans(&(text.clone() + &member("239.1.1.1", ""))), [10, 20], "in each VLAN of the port");
     assert_eq!(vlans(&(text.clone() + &member("239.1.1.1", "vlan = 20"))), [20]);
-    assert_found(&[("not its VLAN", &(text + &member("239.1.1.1", "vlan = 30")), &[(14, "\"p\" is not in VLAN 30")])]);
+    assert_found(&[(
+        "not its VLAN",
+        &(text + &member("239.1.1.1", "vlan = 30")),
+        &[(14, "\"p\" is not in VLAN 30")],
+    )]);
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn modes() {
     let stp = plan(&text).networks[0].bridge.stp;
     assert_eq!((stp.priority, stp.hello), (4096, Duration::from_secs(1)));
     assert_eq!((stp.max_age, stp.forward_delay), (Duration::from_secs(6), Duration::from_secs(4)));
-    let text = network("stp = \"rstp\"") + PORT + "edge = true\ncost = 100\npriority = 63\nbpdu_guard = true\n";
+    let text =
+        network("stp = \"rstp\"") + PORT + "edge = true\ncost = 100\npriority = 63\nbpdu_guard = true\n";
     let stp = plan(&text).settings("p").expect("a port").leg.stp;
     assert_eq!((stp.edge, stp.cost, stp.priority, stp.bpdu_guard), (EdgePort::Yes, 100, 63, true));
 }
@@ -36,11 +37,7 @@ fn modes() {
 #[test]
 fn values() {
     assert_found(&[
-        (
-            "words",
-            &network("stp = \"mstp\""),
-            &[(3, "`stp` cannot be \"mstp\"")],
-        ),
+        ("words", &network("stp = \"mstp\""), &[(3, "`stp` cannot be \"mstp\"")]),
         (
             "B80: the kernel's bounds",
             &network("stp = true\npriority = 65536\nhello_time = 0.5\nmax_age = 41\nforward_delay = 1"),

@@ -22,13 +22,29 @@ fn what_is_written_and_what_it_means() {
     let table: [(&str, &[(u16, bool, bool)], &str); 10] = [
         ("", &[(1, true, true)], "B51: the network's default"),
         ("access = 10", &[(10, true, true)], "in this one, nothing else"),
-        ("trunk = [20, \"30-32\"]", &[(20, false, false), (30, false, false), (31, false, false), (32, false, false)], "no native"),
+        (
+            "trunk = [20, \"30-32\"]",
+            &[(20, false, false), (30, false, false), (31, false, false), (32, false, false)],
+            "no native",
+        ),
         ("trunk = 20", &[(20, false, false)], "a list of one"),
         ("trunk = [20]\nnative = 1", &[(1, true, true), (20, false, false)], "the native is untagged"),
-        ("vlan = { pvid = 10, untagged = [10], tagged = [20] }", &[(10, true, true), (20, false, false)], "in full"),
+        (
+            "vlan = { pvid = 10, untagged = [10], tagged = [20] }",
+            &[(10, true, true), (20, false, false)],
+            "in full",
+        ),
         ("vlan = { pvid = 10 }", &[(10, true, false)], "bridge vlan add vid 10 pvid: leaves with its tag"),
-        ("vlan = { pvid = 20, tagged = \"19-21\" }", &[(19, false, false), (20, true, false), (21, false, false)], "one of the tagged"),
-        ("vlan = { untagged = [10, 11] }", &[(10, false, true), (11, false, true)], "no PVID: untagged frames may only leave"),
+        (
+            "vlan = { pvid = 20, tagged = \"19-21\" }",
+            &[(19, false, false), (20, true, false), (21, false, false)],
+            "one of the tagged",
+        ),
+        (
+            "vlan = { untagged = [10, 11] }",
+            &[(10, false, true), (11, false, true)],
+            "no PVID: untagged frames may only leave",
+        ),
         ("vlan = { tagged = \"4094\" }", &[(4094, false, false)], "the last"),
     ];
     for (lines, expected, why) in table {
@@ -58,7 +74,11 @@ fn numbers_and_ranges() {
             "vlan = { untagged = [10], tagged = [10] }",
             "VLAN 10 cannot be both in `untagged` and in `tagged`",
         ),
-        ("a number with a fraction", "trunk = [1.5]", "`trunk` must be a VLAN, a range of them, or a list, not a number with a fraction"),
+        (
+            "a number with a fraction",
+            "trunk = [1.5]",
+            "`trunk` must be a VLAN, a range of them, or a list, not a number with a fraction",
+        ),
         ("an unknown key", "vlan = { tagd = [1] }", "`vlan` has no key `tagd`"),
         ("no table", "vlan = 10", "`vlan` must be a table, not a number"),
     ];
@@ -74,7 +94,11 @@ fn numbers_and_ranges() {
         (
             "all of them at once",
             &port("vlan = { untagged = [0, 4095], tagged = [\"x\"] }"),
-            &[(8, "`untagged` cannot be 0"), (8, "`untagged` cannot be 4095"), (8, "`tagged` cannot be \"x\"")],
+            &[
+                (8, "`untagged` cannot be 0"),
+                (8, "`untagged` cannot be 4095"),
+                (8, "`tagged` cannot be \"x\""),
+            ],
         ),
     ]);
 }
@@ -93,11 +117,7 @@ fn forms() {
             &[(9, "a port cannot have both `access` and `trunk`")],
         ),
         ("of which trunk?", &port("native = 1"), &[(8, "`native` is the untagged VLAN of a `trunk`")]),
-        (
-            "nowhere",
-            &port("vlan = {}"),
-            &[(8, "`vlan` leaves it in no VLAN: every frame will be dropped")],
-        ),
+        ("nowhere", &port("vlan = {}"), &[(8, "`vlan` leaves it in no VLAN: every frame will be dropped")]),
     ]);
 }
 

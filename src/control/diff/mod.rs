@@ -99,9 +99,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
         changes.extend(lists);
     }
     for link in links.new {
-        let lists = [0, 1].map(|at| {
-            legs::new_lists(&link.ends[at].name, &link.networks[at], &link.ends[at].settings, new)
-        });
+        let lists = [0, 1]
+            .map(|at| legs::new_lists(&link.ends[at].name, &link.networks[at], &link.ends[at].settings, new));
         changes.push(PlanChange::AddLink(link));
         changes.extend(lists.into_iter().flatten());
     }
@@ -121,7 +120,8 @@ pub fn describe(changes: &[PlanChange]) -> Vec<String> {
             _ => Vec::new(),
         })
         .collect();
-    let is_detail = |change: &&PlanChange| matches!(change, PlanChange::Leg(name, _) if new.contains(name.as_str()));
+    let is_detail =
+        |change: &&PlanChange| matches!(change, PlanChange::Leg(name, _) if new.contains(name.as_str()));
     changes.iter().filter(|change| !is_detail(change)).map(ToString::to_string).collect()
 }
 

@@ -92,7 +92,8 @@ fn plans() -> impl Strategy<Value = Plan> {
         for (p, backup) in backups {
             let name = format!("p{p}");
             let network = plan.leg(&name).expect("just made").network.to_owned();
-            let other = plan.leg(&format!("p{backup}")).filter(|leg| leg.network == network && leg.name != name);
+            let other =
+                plan.leg(&format!("p{backup}")).filter(|leg| leg.network == network && leg.name != name);
             let other = other.map(|leg| leg.name.to_owned());
             plan.settings_mut(&name).expect("just made").backup = other;
         }
@@ -116,7 +117,13 @@ fn add_entries(plan: &mut Plan, entries: impl Iterator<Item = (u8, usize, bool)>
     for (s, at, sticky) in entries.filter(|_| !legs.is_empty()) {
         let (at, network) = legs[at % legs.len()].clone();
         let group = std::net::IpAddr::from([239, 0, 0, s]);
-        plan.groups.push(StaticGroup { network: network.clone(), at: at.clone(), vlan: 0, group, line: Line(5) });
+        plan.groups.push(StaticGroup {
+            network: network.clone(),
+            at: at.clone(),
+            vlan: 0,
+            group,
+            line: Line(5),
+        });
         let mac = Mac([2, 0, 0, 0, 0, s]);
         plan.fdb.push(StaticStation { network, mac, at, vlan: None, sticky, line: Line(4) });
     }
@@ -226,12 +233,7 @@ fn a_backup_that_goes_is_given_up_before() {
     b.ports[1].kind = PortKind::PlainTap;
     assert_eq!(
         describe(&diff(&a, &b)),
-        [
-            "port p0: no backup port",
-            "port p1 removed",
-            "port p1 added",
-            "port p0: backup port p1",
-        ],
+        ["port p0: no backup port", "port p1 removed", "port p1 added", "port p0: backup port p1",],
         "and taken again, for it is another leg now"
     );
 }
