@@ -9,7 +9,8 @@ use super::commit::Marks;
 use super::deliver::End;
 use super::fdb::Sight;
 use super::flags::VlanProtocol;
-use super::pending::{PortState, StpMode};
+use super::stp::{PortState, StpMode};
+use super::tree::read_bpdu;
 use super::vlan::Inside;
 use super::{StationKind, VlanConfig};
 use crate::frame::{Headers, Passage};
@@ -76,7 +77,7 @@ impl Plane {
             if let Some(group) = h.dst.link_local()
                 && !self.forwards_group(from, group)
             {
-                return self.link_local(from, h, now, trace, group);
+                return self.link_local(from, passage, now, trace, group);
             }
             if !learns(from.state.tree) {
                 return Admission::refuse(Reason::PortBlocking); // B16
@@ -151,7 +152,15 @@ impl Plane {
     /// The frame ends here, but teaches unless that is switched off, the leg does not learn, or its VLAN is not the
     /// leg's (B22), or it is a PAUSE (B35). The lock is not asked: this is how an 802.1X supplicant behind it is heard.
     #[cold]
-    fn link_local(&self, from: End<'_>, h: &Headers, now: Time, trace: &mut Trace, group: u8) -> Admission {
+    fn link_local(
+        &self,
+        from: End<'_>,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+        group: u8,
+    ) -> Admission {
+        let h = &passage.headers;
         let mut admission = Admission::refuse(Reason::LinkLocal);
         let inside = self.inside(from, h);
         match inside {
@@ -162,8 +171,12 @@ impl Plane {
             }
             _ => trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal)),
         }
-        if group == self.own_group() && self.config.stp.mode != StpMode::Off {
-            admission.gate = Gate::Consume;
+        if group == self.own_group() && self.config.stp.mode != StpMode::Off && is_llc(h) {
+            admission.marks.bpdu = read_bpdu(passage).is_some();
+            admission.gate = match admission.marks.bpdu {
+                true => Gate::Consume,
+                false => Gate::Refuse(Reason::BpduMalformed),
+            };
         }
         admission
     }
@@ -171,7 +184,7 @@ impl Plane {
     /// Why a locked leg turns the frame away, if it does, and what is noted for whoever may let it in (B21).
     #[cold]
     fn lock(&self, from: End<'_>, sight: Sight) -> Option<(Reason, Marks)> {
-        let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked };
+        let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked, ..Marks::default() };
         let mab = from.state.config.mab && !self.fdb.forgets_at_once();
         let marks = match sight {
             Sight::Refresh(slot) if self.fdb.kind(slot) != StationKind::Locked => return None,
@@ -212,6 +225,11 @@ impl Plane {
         trace.note(Step::NotLearned(h.src, unlearned));
         None
     }
+}
+
+/// Whether the frame is of the kind that BPDUs are: 802.3 with a length, and in no VLAN (`llc_rcv`).
+fn is_llc(h: &Headers) -> bool {
+    h.ether_type < 1536 && h.tag.is_none()
 }
 
 /// Whether frames may teach in that state (B16).

@@ -5,9 +5,8 @@
 
 use super::fdb::Sight;
 use super::{Bridge, Event, Outbox, Sighting, StationKind};
-use crate::frame::LegIndex;
+use crate::frame::{LegIndex, Passage};
 use crate::time::Time;
-use crate::wire::mac::Mac;
 
 /// What is to be written down of a frame.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +15,13 @@ pub(super) struct Marks {
     pub(super) sight: Option<Sight>,
     /// How a source stands in the table that was not known before.
     pub(super) kind: StationKind,
+    /// It is a message of the spanning tree.
+    pub(super) bpdu: bool,
 }
 
 impl Default for Marks {
     fn default() -> Self {
-        Self { sight: None, kind: StationKind::Learned }
+        Self { sight: None, kind: StationKind::Learned, bpdu: false }
     }
 }
 
@@ -29,7 +30,7 @@ impl Bridge {
     pub(super) fn commit(
         &mut self,
         leg: LegIndex,
-        (vid, src): (u16, Mac),
+        (vid, passage): (u16, &Passage<'_>),
         marks: &Marks,
         now: Time,
         out: &mut Outbox,
@@ -37,12 +38,15 @@ impl Bridge {
         if let Some(sight) = marks.sight {
             self.plane.fdb.commit(sight, leg, marks.kind, now);
             self.counters.sighted(sight);
-            let sighting = Sighting { mac: src, vid, leg, kind: marks.kind };
+            let sighting = Sighting { mac: passage.headers.src, vid, leg, kind: marks.kind };
             match sight {
                 Sight::Move(_, before) => out.tell(Event::Moved(Sighting { leg: before, ..sighting }, leg)),
                 Sight::New(_) => out.tell(Event::Learned(sighting)),
                 Sight::Full | Sight::Own | Sight::Refresh(_) | Sight::Stuck(_) => {}
             }
+        }
+        if marks.bpdu {
+            self.plane.hear_bpdu(leg, passage, now, out);
         }
     }
 }

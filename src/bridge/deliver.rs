@@ -1,6 +1,6 @@
 //! Whether a frame may leave through a leg: one predicate, for every frame and every leg.
 
-use super::pending::PortState;
+use super::stp::PortState;
 use super::vlan::{Inside, VlanTable, payload_len};
 use super::{BridgeConfig, LegConfig, Promiscuous, Role};
 use crate::frame::{Headers, LegIndex, Passage};

@@ -11,7 +11,7 @@
 //! cannot differ from what happens. One thing needs care for it: a frame to its own source must find what it is
 //! about to teach, which is not in the table yet.
 //!
-//! What is remembered lives in small modules that know nothing of each other: `fdb` (stations), `vlan` (memberships). What
+//! What is remembered lives in small modules that know nothing of each other: `fdb` (stations), `vlan` (memberships), `stp` (the spanning tree). What
 //! a bridge says by itself goes into an [`Outbox`].
 //!
 //! The behaviours B1… named in the code are those of the Linux bridge. The VLAN id in the key of the FDB is zero for as
@@ -25,21 +25,30 @@ mod commit;
 mod deliver;
 mod fdb;
 mod flags;
+pub mod guard;
 mod manage;
+mod multicast;
+pub mod neighbour;
 mod outbox;
-mod pending;
 mod route;
+mod stp;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod vlan;
 
 pub use flags::{
-    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry, VlanProtocol,
+    BridgeConfig, FlapConfig, LegConfig, Permit, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry,
+    VlanProtocol,
 };
 pub use manage::{BridgeCounters, ConfigError};
 pub use outbox::{Event, Mail, Outbox, Sighting};
-pub use pending::{
-    EdgePort, MulticastConfig, MulticastLegConfig, PortState, RouterMode, StpConfig, StpLegConfig, StpMode,
+pub use multicast::{
+    Family, Group, GroupEntry, MulticastConfig, MulticastLegConfig, QuerierEntry, RouterEntry, RouterMode,
+};
+pub use stp::{
+    BpduCounts, EdgePort, PortRole, PortState, StpConfig, StpError, StpLegConfig, StpLegSummary, StpMode,
+    StpSummary,
 };
 pub use vlan::{Came, Inside};
 
@@ -48,6 +57,7 @@ use std::time::Duration;
 use self::commit::Marks;
 use self::deliver::{End, LegState};
 use self::fdb::Fdb;
+use self::stp::Stp;
 use self::vlan::VlanTable;
 use crate::frame::{Edit, LegIndex, Passage};
 use crate::time::Time;
@@ -140,6 +150,7 @@ struct Plane {
     config: BridgeConfig,
     fdb: Fdb,
     vlans: VlanTable,
+    tree: Stp,
     /// By [`LegIndex`].
     legs: Vec<Option<LegState>>,
     /// Legs that get a copy of everything.
@@ -166,7 +177,7 @@ impl Bridge {
             withheld[usize::from(leg.0)].count(reason);
         });
         let vid = decision.inside.map_or(0, |inside| inside.tag.vid());
-        self.commit(leg, (vid, passage.headers.src), &marks, now, out);
+        self.commit(leg, (vid, passage), &marks, now, out);
         self.counters.ended(&decision.verdict);
         decision
     }

@@ -6,8 +6,9 @@
 //! survives, because all of them repeat themselves.
 
 use super::StationKind;
-use super::pending::PortState;
+use super::stp::PortState;
 use crate::frame::{LEGS_MAX, LegIndex, NodeId};
+use crate::wire::bpdu::BridgeId;
 use crate::wire::mac::Mac;
 
 /// How many bytes of frames wait at most.
@@ -20,16 +21,22 @@ const EVENTS_MAX: usize = 4096;
 /// Something that happened inside a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// A leg was disabled because a BPDU came in there (`bpdu_guard`, B82).
+    BpduGuard(LegIndex),
     /// A station was forgotten: it had aged, or its leg went down, or the user said so.
     Forgotten(Sighting),
     /// A station was seen for the first time.
     Learned(Sighting),
     /// A station was seen behind another leg than before, which is the second one.
     Moved(Sighting, LegIndex),
+    /// The spanning tree has another root.
+    NewRoot(BridgeId),
     /// A leg is not heard for a while because that station keeps moving there.
     Quarantined(Sighting),
     /// The spanning tree put a leg into another state.
     State(LegIndex, PortState),
+    /// The spanning tree has begun to change.
+    TopologyChange,
 }
 
 impl Event {
@@ -38,7 +45,8 @@ impl Event {
         match *self {
             Self::Forgotten(s) | Self::Learned(s) | Self::Quarantined(s) => (Some(s.leg), None),
             Self::Moved(s, to) => (Some(s.leg), Some(to)),
-            Self::State(leg, _) => (Some(leg), None),
+            Self::BpduGuard(leg) | Self::State(leg, _) => (Some(leg), None),
+            Self::NewRoot(_) | Self::TopologyChange => (None, None),
         }
     }
 }

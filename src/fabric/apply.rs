@@ -10,7 +10,7 @@ impl Fabric {
     /// Changes the graph or a device; all or nothing.
     pub fn apply(&mut self, change: Change, now: Time) -> Result<(), ChangeError> {
         match change {
-            Change::AddBridge(node, config) => self.add_bridge(node, config),
+            Change::AddBridge(node, config) => self.add_bridge(node, config, now),
             Change::AddLink(link, nodes, configs) => self.add_link(link, nodes, configs, now),
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
             Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
@@ -68,7 +68,7 @@ impl Fabric {
         }
     }
 
-    fn add_bridge(&mut self, node: NodeId, config: BridgeConfig) -> Result<(), ChangeError> {
+    fn add_bridge(&mut self, node: NodeId, config: BridgeConfig, now: Time) -> Result<(), ChangeError> {
         let index = usize::from(node.0);
         if index >= NODES_MAX {
             return Err(ChangeError::Full);
@@ -76,7 +76,7 @@ impl Fabric {
         if self.node(node).is_some() {
             return Err(ChangeError::Exists);
         }
-        let bridge = Bridge::new(config, self.hash_key)?;
+        let bridge = Bridge::new(config, self.hash_key, now)?;
         if self.nodes.len() <= index {
             self.nodes.resize_with(index + 1, || None);
         }

@@ -1,7 +1,7 @@
 //! What there is to be seen: counters, stations, memberships. For people, so it may allocate.
 
 use super::{Books, Fabric, Node};
-use crate::bridge::{BridgeCounters, StationEntry, VlanEntry};
+use crate::bridge::{BridgeCounters, StationEntry, StpLegSummary, StpSummary, VlanEntry};
 use crate::frame::{Leg, LegIndex, NodeId, Plug, PortId};
 use crate::time::Time;
 use crate::verdict::DropCounters;
@@ -40,6 +40,12 @@ impl Fabric {
     /// Every leg of a bridge, with the VLANs it is in, in ascending order (B51).
     pub fn vlans(&self, bridge: NodeId) -> Vec<(Plug, Vec<VlanEntry>)> {
         self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.vlans(leg)))
+    }
+
+    /// The spanning tree of a bridge, and what part each of its legs has in it; the host has none.
+    pub fn tree(&self, bridge: NodeId, now: Time) -> Option<(StpSummary, Vec<(Plug, StpLegSummary)>)> {
+        let Node::Bridge(device) = self.node(bridge)?;
+        Some((device.tree(now), self.each_leg(bridge, |Node::Bridge(bridge), leg| bridge.tree_leg(leg))))
     }
 
     /// What is plugged into a leg: to name the legs of traces and events.

@@ -2,7 +2,8 @@
 
 use crate::bridge::deliver::LegState;
 use crate::bridge::{
-    Bridge, ConfigError, Event, LegConfig, Outbox, Plane, PortState, Promiscuous, Role, Sighting, StationKind,
+    Bridge, ConfigError, Event, LegConfig, Outbox, Plane, PortState, Promiscuous, Role, Sighting,
+    StationKind, StpMode,
 };
 use crate::frame::{LEGS_MAX, LegIndex};
 use crate::time::Time;
@@ -19,9 +20,9 @@ impl Bridge {
         &mut self,
         config: LegConfig,
         now: Time,
-        _out: &mut Outbox,
+        out: &mut Outbox,
     ) -> Result<LegIndex, ConfigError> {
-        check(&config)?;
+        check(&config, self.plane.config.stp.mode)?;
         let free = self.plane.legs.iter().position(Option::is_none);
         let index = free.unwrap_or(self.plane.legs.len());
         if index >= LEGS_MAX {
@@ -32,10 +33,10 @@ impl Bridge {
             self.withheld.push(DropCounters::default());
         }
         let leg = LegIndex(index as u16);
-        self.plane.legs[index] =
-            Some(LegState { config, up: true, tree: PortState::Forwarding, backup: None });
+        self.plane.legs[index] = Some(LegState { config, up: true, tree: PortState::Disabled, backup: None });
         self.withheld[index] = DropCounters::default();
         self.plane.fdb.attach(leg);
+        self.plane.join_tree(leg, now, out);
         self.plane.join_default(leg);
         self.plane.watch_mirrors();
         self.plane.settle_host(now);
@@ -46,6 +47,7 @@ impl Bridge {
     pub fn detach(&mut self, leg: LegIndex, now: Time, out: &mut Outbox) -> Result<(), ConfigError> {
         let config = self.plane.state(leg)?.config;
         self.plane.unsettle_host(&config);
+        self.plane.leave_tree(leg, now, out);
         self.plane.legs[usize::from(leg.0)] = None;
         for state in self.plane.legs.iter_mut().flatten() {
             state.backup = state.backup.filter(|backup| *backup != leg);
@@ -69,7 +71,7 @@ impl Bridge {
         now: Time,
         out: &mut Outbox,
     ) -> Result<(), ConfigError> {
-        check(&config)?;
+        check(&config, self.plane.config.stp.mode)?;
         let state = self.plane.state(leg)?;
         let before = std::mem::replace(&mut state.config, config);
         if (before.role, before.mac) != (config.role, config.mac) {
@@ -78,6 +80,13 @@ impl Bridge {
         }
         if before.role != config.role {
             self.plane.forget_learned(Some(leg), None, out);
+            self.plane.leave_tree(leg, now, out);
+            self.plane.join_tree(leg, now, out);
+        }
+        if before.stp != config.stp {
+            self.plane.grow(now, out, |tree, effects| {
+                tree.configure_leg(leg, config.stp, now, &mut |effect| effects.take(effect));
+            });
         }
         if before.mab && !config.mab {
             self.plane.forget(out, |s| s.leg == leg && s.kind == StationKind::Locked);
@@ -92,7 +101,7 @@ impl Bridge {
         &mut self,
         leg: LegIndex,
         up: bool,
-        _now: Time,
+        now: Time,
         out: &mut Outbox,
     ) -> Result<(), ConfigError> {
         let state = self.plane.state(leg)?;
@@ -100,6 +109,9 @@ impl Bridge {
         if !up && state.backup.is_none() {
             self.plane.forget_learned(Some(leg), None, out);
         }
+        self.plane.grow(now, out, |tree, effects| {
+            tree.set_up(leg, up, now, &mut |effect| effects.take(effect));
+        });
         Ok(())
     }
 
@@ -119,6 +131,23 @@ impl Bridge {
 impl Plane {
     pub(super) fn state(&mut self, leg: LegIndex) -> Result<&mut LegState, ConfigError> {
         self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut).ok_or(ConfigError::Unknown)
+    }
+
+    /// A leg takes part in the spanning tree, unless it is the host's: no loop leads through the host.
+    fn join_tree(&mut self, leg: LegIndex, now: Time, out: &mut Outbox) {
+        let Ok(state) = self.state(leg) else { return };
+        if state.is_host() {
+            state.tree = PortState::Forwarding;
+            return;
+        }
+        let (config, up) = (state.config.stp, state.up);
+        self.grow(now, out, |tree, effects| {
+            tree.attach(leg, config, up, now, &mut |effect| effects.take(effect));
+        });
+    }
+
+    fn leave_tree(&mut self, leg: LegIndex, now: Time, out: &mut Outbox) {
+        self.grow(now, out, |tree, effects| tree.detach(leg, now, &mut |effect| effects.take(effect)));
     }
 
     /// Forgets the stations that are meant, and tells whoever watches.
@@ -171,10 +200,11 @@ impl Plane {
     }
 }
 
-fn check(config: &LegConfig) -> Result<(), ConfigError> {
+fn check(config: &LegConfig, mode: StpMode) -> Result<(), ConfigError> {
     let sound = config.group_fwd_mask & GROUP_MASK_REFUSED == 0
         && config.mac.is_none_or(Mac::is_station)
         // the kernel wants the same (br_netlink.c): an entry that nobody may learn cannot be locked
-        && (!config.mab || (config.locked && config.learning));
+        && (!config.mab || (config.locked && config.learning))
+        && config.stp.check(mode).is_ok();
     if sound { Ok(()) } else { Err(ConfigError::Invalid) }
 }

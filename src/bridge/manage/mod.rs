@@ -9,6 +9,7 @@ mod stations;
 mod vlans;
 
 use super::fdb::{Fdb, Sight};
+use super::stp::Stp;
 use super::vlan::{VID_MAX, VlanTable};
 use super::{Bridge, BridgeConfig, Event, Outbox, Plane, StpMode};
 use crate::frame::LegIndex;
@@ -78,12 +79,13 @@ pub enum ConfigError {
 
 impl Bridge {
     /// A bridge without legs. `hash_key` keys its tables.
-    pub fn new(config: BridgeConfig, hash_key: [u64; 2]) -> Result<Self, ConfigError> {
+    pub fn new(config: BridgeConfig, hash_key: [u64; 2], now: Time) -> Result<Self, ConfigError> {
         check(&config)?;
         let plane = Plane {
             config,
             fdb: Fdb::new(hash_key, config.ageing, config.fdb_max),
             vlans: VlanTable::default(),
+            tree: Stp::new(config.stp, config.address, now),
             legs: Vec::new(),
             mirrors: LegSet::EMPTY,
             mirrored: false,
@@ -107,21 +109,37 @@ impl Bridge {
         // a longer ageing time must not bring back what has expired already and was only not swept yet
         self.sweep(now, usize::MAX, out);
         let before = std::mem::replace(&mut self.plane.config, config);
-        self.plane.fdb.configure(config.ageing, config.fdb_max);
+        if (before.ageing, before.fdb_max) != (config.ageing, config.fdb_max) {
+            let hurried = self.plane.tree.summary(now);
+            let ageing = if hurried.topology_change && config.stp.mode == StpMode::Stp {
+                hurried.forward_delay // B15
+            } else {
+                config.ageing
+            };
+            self.plane.fdb.configure(ageing, config.fdb_max);
+        }
         if before.vlan.default_pvid != config.vlan.default_pvid {
             self.move_default_pvid(before.vlan.default_pvid, now, out);
+        }
+        if (before.stp, before.address) != (config.stp, config.address) {
+            self.plane.grow(now, out, |tree, effects| {
+                tree.configure(config.stp, config.address, now, &mut |effect| effects.take(effect));
+            });
         }
         Ok(())
     }
 
     /// Does what is due: up to `budget` expired stations are removed; says how many.
     pub fn tick(&mut self, now: Time, budget: usize, out: &mut Outbox) -> usize {
+        if self.plane.tree.deadline().is_some_and(|deadline| deadline <= now) {
+            self.plane.grow(now, out, |tree, effects| tree.tick(now, &mut |effect| effects.take(effect)));
+        }
         self.sweep(now, budget, out)
     }
 
     /// When something is due next.
     pub fn deadline(&self) -> Option<Time> {
-        self.plane.fdb.deadline()
+        [self.plane.fdb.deadline(), self.plane.tree.deadline()].into_iter().flatten().min()
     }
 
     /// What it has done so far.
@@ -150,6 +168,7 @@ fn check(config: &BridgeConfig) -> Result<(), ConfigError> {
     let sound = config.fdb_max > 0
         && config.group_fwd_mask & GROUP_MASK_REFUSED == 0
         && config.vlan.default_pvid <= VID_MAX
-        && (config.transparent_mask & 1 == 0 || config.stp.mode == StpMode::Off);
+        && (config.transparent_mask & 1 == 0 || config.stp.mode == StpMode::Off)
+        && config.stp.check().is_ok();
     if sound { Ok(()) } else { Err(ConfigError::Invalid) }
 }
