@@ -32,6 +32,7 @@ mod sources;
 mod tests;
 
 pub use config::{Family, Group, MulticastConfig, MulticastLegConfig, RouterMode};
+pub(super) use manage::EntryError;
 pub use show::{GroupEntry, QuerierEntry, RouterEntry};
 
 use std::net::IpAddr;

@@ -33,7 +33,7 @@ pub use table::{LIFETIME, NEIGHBOURS_MAX, NeighbourCounters, NeighbourEntry, Nei
 use std::net::{IpAddr, Ipv4Addr};
 
 use self::table::{Binding, Lesson};
-use super::{LegConfig, Role, VID_NONE};
+use super::{LegConfig, Role};
 use crate::frame::{Headers, LegIndex, Passage};
 use crate::time::Time;
 use crate::wire::arp::{self, Arp};
@@ -42,6 +42,8 @@ use crate::wire::ndp::{self, Message, Ndp};
 use crate::wire::source;
 
 const ETHER_TYPE_IPV6: u16 = 0x86dd;
+/// The VLAN id of a bridge that does not filter VLANs (B3), and of a tag that only gives a priority.
+const VID_NONE: u16 = 0;
 
 /// What a frame says about neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
