@@ -113,8 +113,13 @@ fn describe(probe: &Probe) -> String {
         Probe::Drops { port, reason } => format!("frames are dropped at {port} because of {reason}"),
         Probe::Fdb { network, node } => format!("{network} has learned {node}"),
         Probe::Interface { from, name } => format!("{} has the interface {name}", place(from)),
+        Probe::Mdb { network, group, at } => {
+            let at = at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+            format!("{network} knows a member of {group}{at}")
+        }
         Probe::Ping { from, to } => format!("{} pings {to}", place(from)),
         Probe::Route { from, to } => format!("{} has the route {to}", place(from)),
+        Probe::Stp { at, state } => format!("{at} is {state}"),
         Probe::Tcp { from, to } => format!("{} talks TCP with {to}", place(from)),
         Probe::Udp { from, to } => format!("{} talks UDP with {to}", place(from)),
     }

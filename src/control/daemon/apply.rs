@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{DaemonError, Instance, load};
-use crate::control::diff::{diff, machines};
+use crate::control::diff::{describe, diff, machines};
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
 use crate::engine::Stopped;
@@ -48,7 +48,7 @@ impl Instance {
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
-        let mut done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
+        let mut done = describe(&diff(&self.plan, &plan));
         done.extend(machines(&self.plan, &plan));
         for name in self.apply(plan)? {
             if !done.iter().any(|line| line.starts_with(&format!("port {name} "))) {

@@ -75,7 +75,7 @@ pub(super) fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Ve
             mac: port.interface.mac,
             mtu: port.interface.mtu,
             state: if counters.is_some() { "up" } else { "gone" }.into(),
-            flags: flags(&port.leg),
+            flags: flags(&port.settings.leg),
             rx: Traffic {
                 packets: traffic.rx_frames,
                 bytes: traffic.rx_bytes,
@@ -125,12 +125,7 @@ pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> 
     let mut views = Vec::new();
     for (bridge, stations) in &snapshot.stations {
         for (entry, behind) in stations {
-            let ifname = match behind {
-                Plug::Link(link, side) => {
-                    registry.link_name(*link).map(|(a, b)| if *side == 0 { b } else { a })
-                }
-                Plug::Port(port) => registry.port_name(*port),
-            };
+            let ifname = registry.plug_name(*behind);
             let state = match entry.kind {
                 StationKind::Learned | StationKind::Locked => "",
                 StationKind::Local => "permanent",
