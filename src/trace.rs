@@ -4,7 +4,7 @@
 //! switches it on and prints what it finds. The steps name legs and reasons, never text: the words, and the line
 //! of the file that decided, are added where the plan is known.
 
-use crate::frame::{Leg, LegIndex, PortId};
+use crate::frame::{Edit, Leg, LegIndex, PortId};
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
 
@@ -30,6 +30,8 @@ pub enum Unlearned {
     Host,
     /// The port does not learn (B4).
     LearningOff,
+    /// The port has as many stations as it may have.
+    Limit,
     /// From frames to link-local groups this bridge does not learn (B22).
     LinkLocal,
     /// It is an address of the host: spoofed, or a loop (B8).
@@ -43,8 +45,12 @@ pub enum Unlearned {
 pub enum Step {
     /// The frame arrived at a device.
     Arrive(Leg),
-    /// It was delivered to a port.
-    Deliver(PortId),
+    /// The first leg is down; the second stands in for it (B30).
+    Backup(LegIndex, LegIndex),
+    /// The device itself was meant.
+    Consume,
+    /// It was delivered to a port, edited like that.
+    Deliver(PortId, Edit),
     /// The walk of this branch ended.
     Drop(Reason),
     /// A copy is to go to every leg that may have one.
@@ -53,12 +59,16 @@ pub enum Step {
     Lookup(Mac, Option<LegIndex>),
     /// The source was seen for the first time.
     Learn(Mac),
+    /// A leg that watches gets a copy, too.
+    Mirror(LegIndex),
     /// The source was behind another leg before, and moved.
     Move(Mac, LegIndex),
     /// The source is not remembered.
     NotLearned(Mac, Unlearned),
     /// The source is where it was.
     Refresh(Mac),
+    /// The frame is in that VLAN.
+    Vlan(u16),
     /// A copy would have gone to this leg but for the reason.
     Withhold(LegIndex, Reason),
 }

@@ -46,6 +46,9 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// A spanning tree's message that is no such thing: cut off, of an unknown kind, or longer under way than it may be
+    /// (B81).
+    BpduMalformed = "bpdu-malformed",
     /// Flooding of broadcasts is off on every port it could have left through (`bcast_flood = false`).
     BroadcastFloodOff = "broadcast-flood-off",
     /// The port it was to leave through is down.
@@ -62,6 +65,10 @@ reasons! {
     FrameShort = "frame-short",
     /// It passed eight devices: more than any sound lab has in a row.
     HopLimit = "hop-limit",
+    /// The network does not let its guests talk IP to each other (`icc = false`).
+    Icc = "icc",
+    /// An IGMP message with a wrong checksum, length or address (B70).
+    IgmpMalformed = "igmp-malformed",
     /// The port it came in on has not been opened for traffic, or was closed.
     IngressDown = "ingress-down",
     /// The kernel's queue for the port was full: frames came faster than they were taken, and the kernel dropped them.
@@ -72,10 +79,19 @@ reasons! {
     LinkLocal = "link-local",
     /// The port is locked and the source address was not allowed on it by a static FDB entry (B21).
     Locked = "locked",
+    /// The port has as many stations as it may have (`mac_limit`), and this is another one.
+    MacLimit = "mac-limit",
+    /// An MLD message with a wrong checksum, length or address (B70).
+    MldMalformed = "mld-malformed",
     /// More bytes than the MTU of the port it was to leave through, as the Linux bridge without a word (B47).
     MtuExceeded = "mtu-exceeded",
     /// Flooding of multicasts is off on every port it could have left through (`mcast_flood = false`).
     MulticastFloodOff = "multicast-flood-off",
+    /// A question after an address that was answered already, or that nobody needs to hear (`neigh_suppress`,
+    /// `proxy_arp`, B83).
+    NeighbourSuppressed = "neighbour-suppressed",
+    /// Nobody here has joined the group, as far as multicast snooping knows (B66, B67).
+    NoMember = "no-member",
     /// There is no other port on the network that it could have left through.
     NoPort = "no-port",
     /// The virtio-net header asks for a checksum beyond the end of the frame.
@@ -86,14 +102,30 @@ reasons! {
     OffloadLength = "offload-length",
     /// The virtio-net header asks for segmentation of an unknown kind, or into segments of no size.
     OffloadSegment = "offload-segment",
+    /// The spanning tree keeps the port from forwarding, to break a loop or until it knows that there is none (B16).
+    PortBlocking = "port-blocking",
     /// The port gets only frames for its own address and groups (`promiscuous = "deny"`).
     Promiscuous = "promiscuous",
+    /// A station was seen to and fro between ports, and the port it moved to last is not heard for a while (`flap`).
+    Quarantined = "quarantined",
     /// The destination is behind the port the frame came from: it has arrived already (B28).
     SamePort = "same-port",
     /// The source address is a group address or zero: nobody's (B1).
     SourceInvalid = "source-invalid",
+    /// The packet claims an address that may not be used on this port (`source_guard`).
+    SourceIpGuard = "source-ip-guard",
+    /// The frame's source address may not be used on this port (`source_guard`).
+    SourceMacGuard = "source-mac-guard",
+    /// More frames of this kind per second than the port may send (`storm_limit`).
+    StormLimit = "storm-limit",
+    /// It would have more VLAN tags added on its way than there is room for.
+    TagsFull = "tags-full",
     /// Flooding of unknown unicast is off on every port it could have left through (`flood = false`).
     UnicastFloodOff = "unicast-flood-off",
+    /// The port it was to leave through is not in the frame's VLAN (B55, B59).
+    VlanEgress = "vlan-egress",
+    /// The port it came in on is not in the frame's VLAN, or has none for frames without a tag (B52).
+    VlanIngress = "vlan-ingress",
 }
 
 impl Reason {

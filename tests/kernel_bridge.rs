@@ -6,72 +6,20 @@
 //!
 //! Not compared, because vswitchd differs on purpose: expiry to the moment (B12: the kernel's collector is lazy),
 //! `promiscuous`, what counts against `fdb_max`, and the device MACs of the TAPs themselves (B9), which in a lab
-//! belong to the guests. The host's raw socket is handed frames without their VLAN tag (V19).
+//! belong to the guests. Bridges that filter VLANs are the matter of `tests/kernel_vlan.rs`.
 
-#[path = "kernel_bridge/netlink.rs"]
-mod netlink;
-#[path = "kernel_bridge/rig.rs"]
-mod rig;
+mod kernel_common;
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write as _;
-use std::process::Command;
 use std::time::Duration;
 
-use rig::{Output, Rig, in_new_namespace};
-use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
-use vswitchd::fabric::{Behind, Change, Station};
-use vswitchd::frame::{NodeId, PortId};
-use vswitchd::sim::{Action, Model, Stage, Story, Taste, seed_from_environment};
-use vswitchd::time::Time;
+use kernel_common::compare::{Switch, compare, random};
+use kernel_common::rig::Rig;
+use kernel_common::{BRIDGE, HOST, PORTS, beside_the_kernel, frame, host, station};
+use vswitchd::bridge::{BridgeConfig, LegConfig, StationKind};
+use vswitchd::fabric::{Change, Station};
+use vswitchd::frame::PortId;
+use vswitchd::sim::{Action, Model, Stage, Story};
 use vswitchd::wire::mac::Mac;
-
-const HOST: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
-const PORTS: u16 = 5;
-const TASTE: Taste = Taste { bridges: 1, ports: PORTS, kernel: true };
-const STORY: usize = 500;
-const BRIDGE: NodeId = NodeId(0);
-
-/// Runs a test beside a kernel bridge, if need be as root of a user namespace, or says why it cannot.
-fn beside_the_kernel(test: impl FnOnce(&mut Rig) + Send) {
-    if let Err(error) = File::options().read(true).write(true).open("/dev/net/tun") {
-        return skipped(&format!("TAPs, but /dev/net/tun: {error}"));
-    }
-    let allowed = in_new_namespace(|| {
-        let mut rig = Rig::new(PORTS, HOST).expect("a bridge and TAPs in a namespace of our own");
-        test(&mut rig);
-    });
-    if !allowed && !again_as_root() {
-        skipped("root, or user namespaces and `unshare`");
-    }
-}
-
-/// Says so past the test harness, which would keep it to itself.
-fn skipped(needs: &str) {
-    let mut terminal = std::io::stderr();
-    writeln!(terminal, "SKIPPED: comparing with the kernel's bridge needs {needs}").ok();
-}
-
-/// Runs the test of this thread once more, in a process that may make network namespaces; false if there is no way.
-fn again_as_root() -> bool {
-    const MARK: &str = "VSWITCHD_TEST_AGAIN";
-    let unshare = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user"]).args(arguments).env(MARK, "1");
-        command.status().is_ok_and(|status| status.success())
-    };
-    let (executable, thread) = (std::env::current_exe().expect("Linux knows"), std::thread::current());
-    let (Some(executable), Some(test)) = (executable.to_str(), thread.name()) else { return false };
-    if std::env::var_os(MARK).is_some() || !unshare(&["unshare", "--net", "true"]) {
-        return false;
-    }
-    assert!(
-        unshare(&[executable, test, "--exact", "--nocapture"]),
-        "it failed as root of a user namespace, see above"
-    );
-    true
-}
 
 #[test]
 fn random_frames_go_where_the_kernel_sends_them() {
@@ -92,20 +40,6 @@ fn chosen_frames_go_where_the_kernel_sends_them() {
 #[test]
 fn the_model_sends_chosen_frames_where_the_kernel_does() {
     beside_the_kernel(tell_chosen::<Model>);
-}
-
-fn random<S: Switch>(rig: &mut Rig) {
-    let frames = std::env::var("VSWITCHD_KERNEL_FRAMES").ok().and_then(|text| text.parse().ok());
-    let stories = frames.unwrap_or(20_000_usize).div_ceil(STORY) as u64;
-    let first = seed_from_environment(1);
-    for seed in first..first + stories {
-        let story = Story::new(seed, TASTE, STORY);
-        if compare::<S>(&story, rig).is_err() {
-            let short = story.shrink(|story| compare::<S>(story, rig).is_err());
-            let difference = compare::<S>(&short, rig).expect_err("it failed a moment ago");
-            panic!("{short}{difference}");
-        }
-    }
 }
 
 fn tell_chosen<S: Switch>(rig: &mut Rig) {
@@ -258,125 +192,4 @@ fn chosen() -> Vec<Chosen> {
                 .collect(),
         ),
     ]
-}
-
-/// Who is compared with the kernel.
-trait Switch: Default {
-    /// Makes a change; whether it made sense.
-    fn change(&mut self, change: Change) -> bool;
-    /// The ports a frame leaves through, ascending, and a word on why.
-    fn frame(&mut self, port: PortId, bytes: &[u8]) -> (Vec<PortId>, String);
-    /// What is known, but for the host's own address.
-    fn stations(&mut self) -> Vec<(Mac, PortId, StationKind)>;
-}
-
-impl Switch for Stage {
-    fn change(&mut self, change: Change) -> bool {
-        Stage::change(self, change).is_ok()
-    }
-
-    fn frame(&mut self, port: PortId, bytes: &[u8]) -> (Vec<PortId>, String) {
-        let (ports, end) = self.receive(port, bytes);
-        (ports, format!("{end:?}"))
-    }
-
-    fn stations(&mut self) -> Vec<(Mac, PortId, StationKind)> {
-        let known = self.fabric.stations(BRIDGE, self.now).into_iter();
-        without_local(known.map(|(entry, behind)| (entry.mac, behind, entry.kind)))
-    }
-}
-
-impl Switch for Model {
-    fn change(&mut self, change: Change) -> bool {
-        self.apply(change, Time::ZERO)
-    }
-
-    fn frame(&mut self, port: PortId, bytes: &[u8]) -> (Vec<PortId>, String) {
-        let fate = self.receive(port, bytes, Time::ZERO);
-        let why = format!("{fate:?}");
-        (fate.ports.into_iter().collect(), why)
-    }
-
-    fn stations(&mut self) -> Vec<(Mac, PortId, StationKind)> {
-        without_local(Model::stations(self, BRIDGE, Time::ZERO).into_iter())
-    }
-}
-
-/// Tells the story to both; what they disagree about.
-fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), String> {
-    const IO: &str = "the kernel's side works";
-    rig.reset(&story.setup).expect(IO);
-    let mut switch = S::default();
-    for change in &story.setup {
-        assert!(switch.change(*change), "set-up {change:?} refused");
-    }
-    for (at, action) in story.actions.iter().enumerate() {
-        match action {
-            Action::Frame(port, bytes) => {
-                let (ports, why) = switch.frame(*port, bytes);
-                let ours: Vec<_> = ports.into_iter().map(|port| output(port, bytes)).collect();
-                let kernel = rig.receive(*port, bytes).expect(IO);
-                if ours != kernel {
-                    return Err(difference(at, action, &kernel, &ours, &why));
-                }
-            }
-            Action::Change(change) => {
-                let (ours, kernel) = (switch.change(*change), rig.apply(*change).expect(IO));
-                if ours != kernel {
-                    return Err(format!("  action {at}: {action}: kernel {kernel}, vswitchd {ours}\n"));
-                }
-            }
-            Action::Wait(_) => unreachable!("no story for the kernel waits"),
-        }
-        if at % 20 == 19 || at + 1 == story.actions.len() {
-            let (kernel, ours) = (rig.stations().expect(IO), switch.stations());
-            if kernel != ours {
-                return Err(format!(
-                    "  after action {at}: kernel knows  {kernel:?}\n  vswitchd knows {ours:?}\n"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What comes out of a port when `bytes` are delivered to it.
-fn output(port: PortId, bytes: &[u8]) -> Output {
-    let tagged = matches!(bytes.get(12..14), Some([0x81, 0] | [0x88, 0xa8]));
-    match port.0 == 0 && tagged {
-        true => (port, [&bytes[..12], &bytes[16..]].concat()),
-        false => (port, bytes.to_vec()),
-    }
-}
-
-fn difference(at: usize, action: &Action, kernel: &[Output], ours: &[Output], end: &str) -> String {
-    let mut text = format!("  action {at}: {action}\n");
-    for (who, outputs) in [("kernel  ", kernel), ("vswitchd", ours)] {
-        let list: Vec<_> =
-            outputs.iter().map(|(port, bytes)| format!("{}({} B)", port.0, bytes.len())).collect();
-        writeln!(text, "  {who}: out of ports [{}]", list.join(", ")).expect("a string takes everything");
-    }
-    text + &format!("  vswitchd says {end}\n")
-}
-
-fn without_local(known: impl Iterator<Item = (Mac, Behind, StationKind)>) -> Vec<(Mac, PortId, StationKind)> {
-    let known = known.filter(|(.., kind)| *kind != StationKind::Local);
-    known
-        .map(|(mac, behind, kind)| match behind {
-            Behind::Port(port) => (mac, port, kind),
-            Behind::Bridge(bridge) => panic!("{mac} is behind {bridge:?}, but there is only one"),
-        })
-        .collect()
-}
-
-fn host() -> LegConfig {
-    LegConfig { role: Role::Host, mac: Some(HOST), ..LegConfig::default() }
-}
-
-fn station(n: u8) -> Mac {
-    Mac([2, 0, 0, 0, 0, n])
-}
-
-fn frame(dst: Mac, src: Mac) -> Vec<u8> {
-    [&dst.0[..], &src.0, &[0x90, 0], &[0x42; 46]].concat()
 }

@@ -1,125 +1,239 @@
-//! What happens to a frame before anybody asks where it goes: is it let in, and does its source teach.
+//! What happens to a frame before anybody asks where it goes: is it let in, which VLAN is it in, does its source teach.
 //!
-//! The order is the kernel's (B2): an impossible source, the link-local groups, the state of the leg, the lock, and
-//! only then learning, so that a frame that is turned away cannot spoil the table. What the host sends passes none of
-//! it (B41): the kernel's bridge device hands its frames straight to the lookup.
+//! The order is the kernel's (B2): an impossible source, the link-local groups, the state of the leg, the VLAN, the
+//! lock, and only then learning, so that a frame that is turned away cannot spoil the table. What the host sends passes
+//! none of it but the VLAN (B41): the kernel's bridge device hands its frames straight to the lookup.
 
-use super::BridgeConfig;
+use super::Plane;
+use super::commit::Marks;
 use super::deliver::End;
-use super::fdb::{Fdb, Sight};
-use crate::frame::Headers;
+use super::fdb::Sight;
+use super::flags::VlanProtocol;
+use super::stp::{PortState, StpMode};
+use super::tree::read_bpdu;
+use super::vlan::Inside;
+use super::{StationKind, VlanConfig};
+use crate::frame::{Headers, Passage};
 use crate::time::Time;
 use crate::trace::{Step, Trace, Unlearned};
 use crate::verdict::Reason;
 
+/// The VLAN id of a bridge that does not filter VLANs, whatever the tags (B3).
+const VID_NONE: u16 = 0;
+
 /// The answer at the door.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admission {
-    /// What the source's sight means to the table; nothing if it does not teach.
-    pub(super) sight: Option<Sight>,
-    /// Why the frame goes no further.
-    pub(super) refusal: Option<Reason>,
+    /// Whether it comes in.
+    pub(super) gate: Gate,
+    /// Its VLAN, if the bridge filters.
+    pub(super) inside: Option<Inside>,
+    /// What is to be written down.
+    pub(super) marks: Marks,
+}
+
+/// Whether a frame comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gate {
+    /// It was meant for the bridge.
+    Consume,
+    /// Somebody is to get it.
+    Pass,
+    /// It goes no further.
+    Refuse(Reason),
 }
 
 impl Admission {
-    const fn refuse(reason: Reason) -> Self {
-        Self { sight: None, refusal: Some(reason) }
+    /// The VLAN id in the key of the FDB.
+    #[inline]
+    pub(super) fn vid(&self) -> u16 {
+        self.inside.map_or(VID_NONE, |inside| inside.tag.vid())
+    }
+
+    #[inline]
+    fn refuse(reason: Reason) -> Self {
+        Self { gate: Gate::Refuse(reason), inside: None, marks: Marks::default() }
     }
 }
 
-/// Judges the frame; changes nothing.
-#[inline(always)]
-pub(super) fn admit(
-    config: &BridgeConfig,
-    fdb: &Fdb,
-    from: End<'_>,
-    h: &Headers,
-    now: Time,
-    trace: &mut Trace,
-) -> Admission {
-    if !from.state.up {
-        return Admission::refuse(Reason::IngressDown); // B16
+impl Plane {
+    /// Judges the frame; changes nothing.
+    #[inline(always)]
+    pub(super) fn admit(
+        &self,
+        from: End<'_>,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+    ) -> Admission {
+        let h = &passage.headers;
+        if !from.state.up {
+            return Admission::refuse(Reason::IngressDown); // B16
+        }
+        if !from.state.is_host() {
+            if !h.src.is_station() {
+                return Admission::refuse(Reason::SourceInvalid); // B1
+            }
+            if let Some(group) = h.dst.link_local()
+                && !self.forwards_group(from, group)
+            {
+                return self.link_local(from, passage, now, trace, group);
+            }
+            if !learns(from.state.tree) {
+                return Admission::refuse(Reason::PortBlocking); // B16
+            }
+        }
+        let inside = match self.inside(from, h) {
+            Ok(inside) => inside,
+            Err(reason) => return Admission::refuse(reason), // B52
+        };
+        if let Some(inside) = &inside {
+            trace.note(Step::Vlan(inside.tag.vid()));
+        }
+        let mut admission = Admission { gate: Gate::Pass, inside, marks: Marks::default() };
+        if from.state.is_host() {
+            trace.note(Step::NotLearned(h.src, Unlearned::Host));
+            return admission;
+        }
+        // the sight is needed if the leg is locked, even where it may not teach
+        let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
+        if from.state.config.locked
+            && let Some((reason, marks)) = self.lock(from, sight)
+        {
+            return Admission { gate: Gate::Refuse(reason), inside, marks };
+        }
+        if from.state.config.mac_limit > 0
+            && matches!(sight, Sight::Move(..) | Sight::New(_))
+            && !self.fdb.has_room_at(from.leg, from.state.config.mac_limit, now)
+        {
+            trace.note(Step::NotLearned(h.src, Unlearned::Limit));
+            return Admission { gate: Gate::Refuse(Reason::MacLimit), ..admission };
+        }
+        admission.marks.sight = self.teach(from, h, sight, trace);
+        if from.state.tree == PortState::Learning {
+            admission.gate = Gate::Refuse(Reason::PortBlocking); // B16
+        }
+        admission
     }
-    if from.state.is_host() {
-        trace.note(Step::NotLearned(h.src, Unlearned::Host));
-        return Admission { sight: None, refusal: None };
-    }
-    if !h.src.is_station() {
-        return Admission::refuse(Reason::SourceInvalid); // B1
-    }
-    if let Some(group) = h.dst.link_local()
-        && !forwards_group(config, from, group)
-    {
-        return link_local(config, fdb, from, h, now, trace, group);
-    }
-    // the sight is needed if the leg is locked, even where it may not teach
-    let sight = fdb.sight(super::VID_NONE, h.src, from.leg, now);
-    if from.state.config.locked && !matches!(sight, Sight::Refresh(_)) {
-        return Admission::refuse(Reason::Locked); // B21
-    }
-    Admission { sight: teach(fdb, from, h, sight, trace), refusal: None }
-}
 
-/// Whether 01-80-C2-00-00-0n is forwarded like any group: BPDUs because there is no spanning tree to take them (B34),
-/// others by the masks (B37), PAUSE never (B35).
-fn forwards_group(config: &BridgeConfig, from: End<'_>, group: u8) -> bool {
-    match group {
-        0 => true,
-        1 => false,
-        _ => (config.group_fwd_mask | from.state.config.group_fwd_mask) >> group & 1 == 1,
+    /// The VLAN the frame is in; none where nobody filters (B50).
+    #[inline(always)]
+    fn inside(&self, from: End<'_>, h: &Headers) -> Result<Option<Inside>, Reason> {
+        let VlanConfig { filtering, .. } = self.config.vlan;
+        if filtering { self.vlans.classify(&self.config.vlan, from.leg, h.tag).map(Some) } else { Ok(None) }
     }
-}
 
-/// The frame ends here, but teaches unless that is switched off (B22) or it is a PAUSE (B35). The lock is not asked:
-/// this is how an 802.1X supplicant behind it is heard.
-#[cold]
-fn link_local(
-    config: &BridgeConfig,
-    fdb: &Fdb,
-    from: End<'_>,
-    h: &Headers,
-    now: Time,
-    trace: &mut Trace,
-    group: u8,
-) -> Admission {
-    let sight = if group == 1 || config.no_linklocal_learn {
-        trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal));
+    /// Whether 01-80-C2-00-00-0n is forwarded like any group: BPDUs if there is no spanning tree to take them (B34),
+    /// others by the masks (B37), PAUSE never (B35), and whatever the wire is transparent to.
+    fn forwards_group(&self, from: End<'_>, group: u8) -> bool {
+        let config = &self.config;
+        let asked = from.state.config.group_fwd_mask | self.required_mask() | config.transparent_mask;
+        let forwarded = match group {
+            0 => asked,
+            1 => config.transparent_mask,
+            _ => asked | config.group_fwd_mask,
+        };
+        forwarded >> group & 1 == 1 || (group == 0 && config.stp.mode == StpMode::Off)
+    }
+
+    /// What a provider bridge forwards because it belongs to its customers (B39).
+    fn required_mask(&self) -> u16 {
+        match self.config.vlan {
+            VlanConfig { filtering: true, protocol: VlanProtocol::Dot1ad, .. } => 0xb801,
+            _ => 0,
+        }
+    }
+
+    /// The last digit of the group that the bridge's own BPDUs are for (B39).
+    pub(super) fn own_group(&self) -> u8 {
+        if self.required_mask() == 0 { 0 } else { 8 }
+    }
+
+    /// The frame ends here, but teaches unless that is switched off, the leg does not learn, or its VLAN is not the
+    /// leg's (B22), or it is a PAUSE (B35). The lock is not asked: this is how an 802.1X supplicant behind it is heard.
+    #[cold]
+    fn link_local(
+        &self,
+        from: End<'_>,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+        group: u8,
+    ) -> Admission {
+        let h = &passage.headers;
+        let mut admission = Admission::refuse(Reason::LinkLocal);
+        let inside = self.inside(from, h);
+        match inside {
+            Ok(inside) if group != 1 && !self.config.no_linklocal_learn && learns(from.state.tree) => {
+                admission.inside = inside;
+                let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
+                admission.marks.sight = self.teach(from, h, sight, trace);
+            }
+            _ => trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal)),
+        }
+        if group == self.own_group() && self.config.stp.mode != StpMode::Off && is_llc(h) {
+            admission.marks.bpdu = read_bpdu(passage).is_some();
+            admission.gate = match admission.marks.bpdu {
+                true => Gate::Consume,
+                false => Gate::Refuse(Reason::BpduMalformed),
+            };
+        }
+        admission
+    }
+
+    /// Why a locked leg turns the frame away, if it does, and what is noted for whoever may let it in (B21).
+    #[cold]
+    fn lock(&self, from: End<'_>, sight: Sight) -> Option<(Reason, Marks)> {
+        let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked, ..Marks::default() };
+        let mab = from.state.config.mab && !self.fdb.forgets_at_once();
+        let marks = match sight {
+            Sight::Refresh(slot) if self.fdb.kind(slot) != StationKind::Locked => return None,
+            Sight::New(_) | Sight::Refresh(_) if mab => noted(sight),
+            _ => Marks::default(),
+        };
+        Some((Reason::Locked, marks))
+    }
+
+    /// The sight if it is to be committed, with a note of what it means.
+    #[inline(always)]
+    fn teach(&self, from: End<'_>, h: &Headers, sight: Sight, trace: &mut Trace) -> Option<Sight> {
+        let unlearned = match sight {
+            _ if !from.state.config.learning => Unlearned::LearningOff, // B4
+            _ if self.fdb.forgets_at_once() => Unlearned::AgeingZero,   // B14
+            Sight::Own => Unlearned::OwnAddress,                        // B8
+            Sight::Full => {
+                trace.note(Step::NotLearned(h.src, Unlearned::Full));
+                return Some(sight); // B19: counted
+            }
+            Sight::Move(_, before) => {
+                trace.note(Step::Move(h.src, before));
+                return Some(sight);
+            }
+            Sight::New(_) => {
+                trace.note(Step::Learn(h.src));
+                return Some(sight);
+            }
+            Sight::Refresh(_) => {
+                trace.note(Step::Refresh(h.src));
+                return Some(sight);
+            }
+            Sight::Stuck(_) => {
+                trace.note(Step::NotLearned(h.src, Unlearned::Sticky));
+                return Some(sight); // B7: seen, though it does not move
+            }
+        };
+        trace.note(Step::NotLearned(h.src, unlearned));
         None
-    } else {
-        let sight = fdb.sight(super::VID_NONE, h.src, from.leg, now);
-        teach(fdb, from, h, sight, trace)
-    };
-    Admission { sight, refusal: Some(Reason::LinkLocal) }
+    }
 }
 
-/// The sight if it is to be committed, with a note of what it means.
-#[inline(always)]
-fn teach(fdb: &Fdb, from: End<'_>, h: &Headers, sight: Sight, trace: &mut Trace) -> Option<Sight> {
-    let unlearned = match sight {
-        _ if !from.state.config.learning => Unlearned::LearningOff, // B4
-        _ if fdb.forgets_at_once() => Unlearned::AgeingZero,        // B14
-        Sight::Own => Unlearned::OwnAddress,                        // B8
-        Sight::Full => {
-            trace.note(Step::NotLearned(h.src, Unlearned::Full));
-            return Some(sight); // B19: counted
-        }
-        Sight::Move(_, before) => {
-            trace.note(Step::Move(h.src, before));
-            return Some(sight);
-        }
-        Sight::New(_) => {
-            trace.note(Step::Learn(h.src));
-            return Some(sight);
-        }
-        Sight::Refresh(_) => {
-            trace.note(Step::Refresh(h.src));
-            return Some(sight);
-        }
-        Sight::Stuck(_) => {
-            trace.note(Step::NotLearned(h.src, Unlearned::Sticky));
-            return Some(sight); // B7: seen, though it does not move
-        }
-    };
-    trace.note(Step::NotLearned(h.src, unlearned));
-    None
+/// Whether the frame is of the kind that BPDUs are: 802.3 with a length, and in no VLAN (`llc_rcv`).
+fn is_llc(h: &Headers) -> bool {
+    h.ether_type < 1536 && h.tag.is_none()
+}
+
+/// Whether frames may teach in that state (B16).
+#[inline]
+fn learns(state: PortState) -> bool {
+    matches!(state, PortState::Forwarding | PortState::Learning)
 }

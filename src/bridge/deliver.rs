@@ -1,7 +1,9 @@
 //! Whether a frame may leave through a leg: one predicate, for every frame and every leg.
 
-use super::{LegConfig, Promiscuous, Role};
-use crate::frame::{Headers, LegIndex};
+use super::stp::PortState;
+use super::vlan::{Inside, VlanTable, payload_len};
+use super::{BridgeConfig, LegConfig, Promiscuous, Role};
+use crate::frame::{Headers, LegIndex, Passage};
 use crate::trace::Cast;
 use crate::verdict::Reason;
 
@@ -9,10 +11,14 @@ use crate::verdict::Reason;
 const MTU_SLACK: u32 = 4;
 
 /// A leg as the bridge sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LegState {
     pub(super) config: LegConfig,
     pub(super) up: bool,
+    /// What the spanning tree says.
+    pub(super) tree: PortState,
+    /// Who stands in while it is down (B30).
+    pub(super) backup: Option<LegIndex>,
 }
 
 impl LegState {
@@ -29,19 +35,43 @@ pub(super) struct End<'a> {
     pub(super) state: &'a LegState,
 }
 
-/// Whether a frame that entered at `from` may leave through `to`: flooded there as a `flood`, or because its
-/// destination is there.
+/// A frame on its way from a leg to any other.
+#[derive(Debug)]
+pub(super) struct Crossing<'a> {
+    pub(super) from: End<'a>,
+    pub(super) h: &'a Headers,
+    inside: Option<&'a Inside>,
+    /// It is IP, and guests may not talk that to each other.
+    private: bool,
+}
+
+impl<'a> Crossing<'a> {
+    #[inline]
+    pub(super) fn new(
+        config: &BridgeConfig,
+        from: End<'a>,
+        passage: &'a Passage<'_>,
+        inside: Option<&'a Inside>,
+    ) -> Self {
+        let private = !config.icc && is_conversation(passage);
+        Self { from, h: &passage.headers, inside, private }
+    }
+}
+
+/// Whether a frame that is `crossing` may leave through `to`: flooded there as a `flood`, or because its destination is
+/// there.
 ///
 /// [`Reason::SamePort`] and [`Reason::NoPort`] mean that `to` was never meant; every other reason is somebody's
 /// decision or somebody's limit. The host is the bridge itself to the kernel, hence not subject to what ports are:
 /// isolation (B29, B41), an MTU on the way out (B47), flags (B24, B25), and it gets no unknown unicast (B23).
 #[inline]
 pub(super) fn may_deliver(
-    from: End<'_>,
+    crossing: &Crossing<'_>,
+    vlans: &VlanTable,
     to: End<'_>,
-    h: &Headers,
     flood: Option<Cast>,
 ) -> Result<(), Reason> {
+    let Crossing { from, h, inside, private } = *crossing;
     let (sender, receiver) = (&from.state.config, &to.state.config);
     let host = to.state.is_host();
     if from.leg == to.leg && (!receiver.hairpin || host) {
@@ -53,8 +83,16 @@ pub(super) fn may_deliver(
     if !to.state.up {
         return Err(Reason::EgressDown); // B30
     }
+    if let Some(inside) = inside
+        && !vlans.contains(inside.tag.vid(), to.leg)
+    {
+        return Err(Reason::VlanEgress); // B55, B59, B60
+    }
     if host {
         return Ok(());
+    }
+    if to.state.tree != PortState::Forwarding {
+        return Err(Reason::PortBlocking); // B30
     }
     // B26: what the host sends to groups is flooded whatever the flags; unknown unicast is not
     let from_host = from.state.is_host();
@@ -71,11 +109,28 @@ pub(super) fn may_deliver(
     if sender.isolated && receiver.isolated && !from_host {
         return Err(Reason::Isolated); // B29
     }
+    if private && !from_host {
+        return Err(Reason::Icc);
+    }
     if receiver.promiscuous == Promiscuous::Deny && !h.dst.is_group() && receiver.mac != Some(h.dst) {
         return Err(Reason::Promiscuous);
     }
-    if !h.gso && h.payload_len() > receiver.mtu.saturating_add(MTU_SLACK) as usize {
+    if !h.gso && payload_len(inside, h) > receiver.mtu.saturating_add(MTU_SLACK) as usize {
         return Err(Reason::MtuExceeded); // B47
     }
     Ok(())
+}
+
+/// Whether the frame is IP that guests of a network without `icc` may not exchange: all but neighbour discovery, without
+/// which not even the gateway could be reached (0.4).
+#[cold]
+fn is_conversation(passage: &Passage<'_>) -> bool {
+    const ICMPV6: u8 = 58;
+    match passage.headers.ether_type {
+        0x0800 => true,
+        0x86dd => {
+            !matches!(passage.payload(), [_, _, _, _, _, _, ICMPV6, _, rest @ ..] if matches!(rest.get(32), Some(133..=137)))
+        }
+        _ => false,
+    }
 }

@@ -3,14 +3,14 @@
 //! Entries are found by (VLAN id, address) in one word. Learned ones age; local, static and sticky ones do not.
 //! Whether an entry has expired is tested whenever it is looked at, so the sweep is only there to give memory back
 //! and may come as late as it likes. For the same reason a full table makes room by what has expired before it
-//! refuses: a limit of n means n stations that are valid now.
+//! refuses: a limit of n means n stations that are valid now. That holds for the limit of a leg, too.
 //!
 //! Seeing a source happens in two steps. [`Fdb::sight`] says what would happen and changes nothing; [`Fdb::commit`]
 //! does that. `explain` takes only the first, and so cannot disagree with what real frames do.
 
 use std::time::Duration;
 
-use super::{StationEntry, StationKind};
+use super::{Sighting, StationEntry, StationKind};
 use crate::frame::LegIndex;
 use crate::table::{AgedTable, Hashed, Slot};
 use crate::time::Time;
@@ -53,11 +53,14 @@ pub(super) struct Fdb {
     table: AgedTable<Place>,
     ageing_ns: u64,
     learned_max: usize,
+    /// Learned entries per leg, those that have expired but are not swept included.
+    learned: Vec<u32>,
 }
 
 impl Fdb {
     pub(super) fn new(hash_key: [u64; 2], ageing: Duration, learned_max: u32) -> Self {
-        let mut fdb = Self { table: AgedTable::new(hash_key), ageing_ns: 0, learned_max: 0 };
+        let table = AgedTable::new(hash_key);
+        let mut fdb = Self { table, ageing_ns: 0, learned_max: 0, learned: Vec::new() };
         fdb.configure(ageing, learned_max);
         fdb
     }
@@ -66,6 +69,14 @@ impl Fdb {
     pub(super) fn configure(&mut self, ageing: Duration, learned_max: u32) {
         self.ageing_ns = u64::try_from(ageing.as_nanos()).unwrap_or(u64::MAX);
         self.learned_max = learned_max as usize;
+    }
+
+    /// Makes room for the counter of a leg.
+    pub(super) fn attach(&mut self, leg: LegIndex) {
+        let needed = usize::from(leg.0) + 1;
+        if self.learned.len() < needed {
+            self.learned.resize(needed, 0);
+        }
     }
 
     /// Whether nothing is remembered (B14).
@@ -97,16 +108,34 @@ impl Fdb {
         }
     }
 
-    /// Does what [`Fdb::sight`] said, at the same time and with nothing in between.
+    /// How firmly the entry of a sight stands.
+    #[inline]
+    pub(super) fn kind(&self, slot: Slot) -> StationKind {
+        self.table.value(slot).kind
+    }
+
+    /// Whether one more station may be learned behind `leg`, if `limit` is how many may be there at a time.
+    #[cold]
+    pub(super) fn has_room_at(&self, leg: LegIndex, limit: u32, now: Time) -> bool {
+        let counted = self.learned.get(usize::from(leg.0)).copied().unwrap_or_default();
+        if counted < limit {
+            return true;
+        }
+        // those that have expired are the oldest of all; beyond what a sweep removes nobody looks
+        let aged =
+            (0..SWEEP_MAX).map_while(|n| self.table.nth_oldest(n)).take_while(|slot| !self.valid(*slot, now));
+        let expired = aged.filter(|slot| self.table.value(*slot).leg == leg).count();
+        (counted as usize).saturating_sub(expired) < limit as usize
+    }
+
+    /// Does what [`Fdb::sight`] said, at the same time and with nothing in between. A new entry is of `kind`; one that
+    /// moves is released if it was locked (B21).
     #[inline(always)]
-    pub(super) fn commit(&mut self, sight: Sight, leg: LegIndex, now: Time) {
+    pub(super) fn commit(&mut self, sight: Sight, leg: LegIndex, kind: StationKind, now: Time) {
         match sight {
             Sight::Full | Sight::Own => {}
-            Sight::Move(slot, _) => {
-                self.table.value_mut(slot).leg = leg;
-                self.table.refresh(slot, now);
-            }
-            Sight::New(hashed) => self.learn(hashed, leg, now),
+            Sight::Move(slot, _) => self.relocate(slot, leg, now),
+            Sight::New(hashed) => self.learn(hashed, Place { leg, kind }, now),
             Sight::Refresh(slot) | Sight::Stuck(slot) => self.table.refresh(slot, now),
         }
     }
@@ -115,7 +144,7 @@ impl Fdb {
     pub(super) fn set(&mut self, vid: u16, mac: Mac, place: Place, now: Time) -> bool {
         let hashed = self.hash(vid, mac);
         match self.table.find(hashed) {
-            Some(slot) => self.table.remove(slot),
+            Some(slot) => self.remove(slot),
             None if self.table.len() - self.table.aging() >= SET_MAX => return false,
             None => {}
         }
@@ -128,22 +157,30 @@ impl Fdb {
         let found = self.table.find(self.hash(vid, mac));
         let found = found.filter(|slot| self.table.value(*slot).kind == kind);
         if let Some(slot) = found {
-            self.table.remove(slot);
+            self.remove(slot);
         }
         found.is_some()
     }
 
     /// Forgets every station for which `keep` says no.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(Place) -> bool) {
-        self.table.retain(|_, place| keep(place));
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Sighting) -> bool) {
+        let learned = &mut self.learned;
+        self.table.retain(|key, place| {
+            let stays = keep(sighting(key, place));
+            if !stays {
+                uncount(learned, place);
+            }
+            stays
+        });
     }
 
-    /// Removes up to `budget` expired entries, and says how many it removed.
-    pub(super) fn sweep(&mut self, now: Time, budget: usize) -> usize {
+    /// Removes up to `budget` expired entries, telling `gone` of each, and says how many it removed.
+    pub(super) fn sweep(&mut self, now: Time, budget: usize, mut gone: impl FnMut(Sighting)) -> usize {
         let mut removed = 0;
         while let Some(slot) = self.table.oldest().filter(|slot| removed < budget && !self.valid(*slot, now))
         {
-            self.table.remove(slot);
+            gone(sighting(self.table.key(slot), self.table.value(slot)));
+            self.remove(slot);
             removed += 1;
         }
         removed
@@ -161,8 +198,8 @@ impl Fdb {
         let mut valid: Vec<_> = self.table.iter().filter(|(_, slot)| self.valid(*slot, now)).collect();
         valid.sort_unstable_by_key(|(key, _)| *key);
         let entry = |(key, slot): (u64, Slot)| {
-            let (Place { leg, kind }, [_, _, mac @ ..]) = (self.table.value(slot), key.to_be_bytes());
-            StationEntry { mac: Mac(mac), leg, kind, idle: now.since(self.table.seen(slot)) }
+            let Sighting { mac, vid, leg, kind } = sighting(key, self.table.value(slot));
+            StationEntry { mac, vid, leg, kind, idle: now.since(self.table.seen(slot)) }
         };
         valid.into_iter().map(entry).collect()
     }
@@ -176,7 +213,7 @@ impl Fdb {
     #[inline]
     fn valid(&self, slot: Slot, now: Time) -> bool {
         let idle_ns = now.as_nanos().saturating_sub(self.table.seen(slot).as_nanos());
-        idle_ns < self.ageing_ns || self.table.value(slot).kind != StationKind::Learned
+        idle_ns < self.ageing_ns || !self.table.value(slot).kind.ages()
     }
 
     /// Whether one more may be learned. Those that have expired are the oldest, so it is enough to look at the last
@@ -192,15 +229,52 @@ impl Fdb {
     }
 
     #[cold]
-    fn learn(&mut self, hashed: Hashed, leg: LegIndex, now: Time) {
+    fn learn(&mut self, hashed: Hashed, place: Place, now: Time) {
         if let Some(expired) = self.table.find(hashed) {
-            self.table.remove(expired);
+            self.remove(expired);
         }
         while self.table.aging() >= self.learned_max
             && let Some(expired) = self.table.oldest()
         {
-            self.table.remove(expired);
+            self.remove(expired);
         }
-        self.table.insert(hashed, Place { leg, kind: StationKind::Learned }, false, now);
+        self.table.insert(hashed, place, false, now);
+        self.count(place);
     }
+
+    #[cold]
+    fn relocate(&mut self, slot: Slot, leg: LegIndex, now: Time) {
+        let before = self.table.value(slot);
+        let kind = if before.kind == StationKind::Locked { StationKind::Learned } else { before.kind };
+        uncount(&mut self.learned, before);
+        *self.table.value_mut(slot) = Place { leg, kind };
+        self.count(Place { leg, kind });
+        self.table.refresh(slot, now);
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        uncount(&mut self.learned, self.table.value(slot));
+        self.table.remove(slot);
+    }
+
+    fn count(&mut self, place: Place) {
+        if let Some(count) = self.learned.get_mut(usize::from(place.leg.0))
+            && place.kind.ages()
+        {
+            *count += 1;
+        }
+    }
+}
+
+fn uncount(learned: &mut [u32], place: Place) {
+    if let Some(count) = learned.get_mut(usize::from(place.leg.0))
+        && place.kind.ages()
+    {
+        *count -= 1;
+    }
+}
+
+fn sighting(key: u64, Place { leg, kind }: Place) -> Sighting {
+    let [vid_high, vid_low, mac @ ..] = key.to_be_bytes();
+    Sighting { mac: Mac(mac), vid: u16::from_be_bytes([vid_high, vid_low]), leg, kind }
 }

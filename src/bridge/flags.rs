@@ -93,6 +93,17 @@ impl Default for VlanConfig {
     }
 }
 
+/// A leg's place in a VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VlanEntry {
+    /// 1 to 4094 (B56).
+    pub vid: u16,
+    /// Frames without a tag that enter here are in this VLAN; a leg has one such VLAN at most (B54).
+    pub pvid: bool,
+    /// Frames of this VLAN leave here without their tag (B55).
+    pub untagged: bool,
+}
+
 /// A station that moves to and fro between legs is a loop, or an address in use twice. Unknown to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlapConfig {

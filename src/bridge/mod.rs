@@ -1,63 +1,86 @@
 //! The learning bridge.
 //!
-//! A frame comes in at a leg and is answered with a [`Verdict`], in three steps that each live in a file of their own:
+//! A frame comes in at a leg and is answered with a [`Decision`], in three steps that each live in a file of their own:
 //!
-//! 1. `admit`: is the frame let in, and does its source teach?
-//! 2. `route` (here): where is its destination? Known to be behind a leg, so that one; the host's, so the host;
-//!    otherwise everywhere. Every leg in question is put to the one predicate of `deliver`.
-//! 3. `commit`: what the source taught is written into the `fdb`, and what was withheld is counted.
+//! 1. `admit`: is the frame let in, which VLAN is it in, and does its source teach?
+//! 2. `route`: where is its destination? Known to be behind a leg, so that one; the host's, so the host; a group's, so
+//!    its members; otherwise everywhere. Every leg in question is put to the one predicate of `deliver`.
+//! 3. `commit`: what the frame taught is written down, and what was withheld is counted.
 //!
 //! The first two only look. [`Bridge::explain`] is these two, [`Bridge::forward`] is all three, and so an explanation
 //! cannot differ from what happens. One thing needs care for it: a frame to its own source must find what it is
 //! about to teach, which is not in the table yet.
 //!
-//! The behaviours B1… named in the code are those of the Linux bridge. VLANs have their place in the key of the
-//! table, whose VLAN id is zero for as long as nobody filters by it, which is the kernel's rule too (B3).
+//! What is remembered lives in small modules that know nothing of each other: `fdb` (stations), `vlan` (memberships), `stp` (the spanning tree). What
+//! a bridge says by itself goes into an [`Outbox`].
 //!
-//! A bridge never edits a frame (B31), and knows nothing of what is plugged into its legs.
+//! The behaviours B1… named in the code are those of the Linux bridge. The VLAN id in the key of the FDB is zero for as
+//! long as nobody filters by it, which is the kernel's rule too (B3).
+//!
+//! A bridge never edits a frame (B31); it says which tag a leg wants ([`Bridge::exit`]). It knows nothing of what is
+//! plugged into its legs.
 
 mod admit;
+mod commit;
 mod deliver;
 mod fdb;
 mod flags;
 mod manage;
+mod outbox;
 mod pending;
+mod route;
+mod stp;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod vlan;
 
 pub use flags::{
-    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanProtocol,
+    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry, VlanProtocol,
 };
 pub use manage::{BridgeCounters, ConfigError};
-pub use pending::{
-    EdgePort, MulticastConfig, MulticastLegConfig, RouterMode, StpConfig, StpLegConfig, StpMode,
+pub use outbox::{Event, Mail, Outbox, Sighting};
+pub use pending::{MulticastConfig, MulticastLegConfig, RouterMode};
+pub use stp::{
+    BpduCounts, EdgePort, PortRole, PortState, StpConfig, StpError, StpLegConfig, StpLegSummary, StpMode,
+    StpSummary,
 };
+pub use vlan::{Came, Inside};
 
 use std::time::Duration;
 
-use self::admit::admit;
-use self::deliver::{End, LegState, may_deliver};
-use self::fdb::{Fdb, Place, Sight};
-use crate::frame::{Headers, LegIndex};
+use self::commit::Marks;
+use self::deliver::{End, LegState};
+use self::fdb::Fdb;
+use self::stp::Stp;
+use self::vlan::VlanTable;
+use crate::frame::{Edit, LegIndex, Passage};
 use crate::time::Time;
-use crate::trace::{Cast, Step, Trace};
+use crate::trace::{Step, Trace};
 use crate::verdict::{DropCounters, LegSet, Reason, Verdict};
 use crate::wire::mac::Mac;
 
-/// The VLAN id of a bridge that does not filter VLANs, whatever the tags (B3).
-const VID_NONE: u16 = 0;
-
 /// How firmly a station stands in the FDB (B6, B7, B9, B10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StationKind {
     /// Learned from a frame: ages, moves.
     Learned,
     /// The host's own address: never moves, only the host gets it (B9).
     Local,
+    /// Seen at a locked leg, and not let in yet: ages, and is free as soon as it is seen elsewhere (B21, MAB).
+    Locked,
     /// Set by the user: never ages, but moves when seen elsewhere (B6).
     Static,
     /// Set by the user: never ages, never moves (B7).
     Sticky,
+}
+
+impl StationKind {
+    /// Whether it is forgotten when it is not seen for long.
+    #[inline]
+    pub fn ages(self) -> bool {
+        matches!(self, Self::Learned | Self::Locked)
+    }
 }
 
 /// An entry of the FDB, as `show fdb` lists it.
@@ -65,12 +88,46 @@ pub enum StationKind {
 pub struct StationEntry {
     /// The station.
     pub mac: Mac,
+    /// Its VLAN; 0 without filtering.
+    pub vid: u16,
     /// Where it is.
     pub leg: LegIndex,
     /// How firmly.
     pub kind: StationKind,
     /// How long since it was last seen.
     pub idle: Duration,
+}
+
+/// What a bridge says to a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Where it goes.
+    pub verdict: Verdict,
+    /// The VLAN it is in, if the bridge filters: what [`Bridge::exit`] wants to know.
+    pub inside: Option<Inside>,
+}
+
+/// Copies that a frame has beside those of its verdict; usually none.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// Copies as the frame came in, for legs that watch (`promiscuous = "monitor"`).
+    pub mirrors: LegSet,
+    /// Copies to one station each of a group (B77).
+    pub copies: Vec<(LegIndex, Mac)>,
+    /// Whether there are any of either.
+    pub any: bool,
+}
+
+impl Extras {
+    /// None.
+    #[inline]
+    pub fn clear(&mut self) {
+        if self.any {
+            self.mirrors = LegSet::EMPTY;
+            self.copies.clear();
+            self.any = false;
+        }
+    }
 }
 
 /// A bridge.
@@ -87,107 +144,110 @@ pub struct Bridge {
 struct Plane {
     config: BridgeConfig,
     fdb: Fdb,
+    vlans: VlanTable,
+    tree: Stp,
     /// By [`LegIndex`].
     legs: Vec<Option<LegState>>,
+    /// Legs that get a copy of everything.
+    mirrors: LegSet,
+    /// Whether there are any.
+    mirrored: bool,
 }
 
 impl Bridge {
-    /// Where the frame goes. Learns, and counts per leg what was withheld.
+    /// Where the frame goes. Learns, and counts per leg what was withheld. `extras` must be empty.
     #[inline]
-    pub fn forward(&mut self, leg: LegIndex, h: &Headers, now: Time, trace: &mut Trace) -> Verdict {
+    pub fn forward(
+        &mut self,
+        leg: LegIndex,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+        extras: &mut Extras,
+        out: &mut Outbox,
+    ) -> Decision {
         let Self { plane, withheld, counters } = self;
         counters.received += 1;
-        let Some(from) = plane.end(leg) else {
-            counters.drops.count(Reason::IngressDown);
-            return drop(Reason::IngressDown, trace);
-        };
-        let admission = admit(&plane.config, &plane.fdb, from, h, now, trace);
-        let verdict = match admission.refusal {
-            Some(reason) => drop(reason, trace),
-            None => plane.route(from, h, admission.sight, now, trace, |leg, reason| {
-                withheld[usize::from(leg.0)].count(reason);
-            }),
-        };
-        if let Some(sight) = admission.sight {
-            plane.fdb.commit(sight, leg, now);
-            counters.sighted(sight);
-        }
-        counters.ended(&verdict);
-        verdict
+        let (decision, marks) = plane.decide(leg, passage, now, trace, extras, |leg, reason| {
+            withheld[usize::from(leg.0)].count(reason);
+        });
+        let vid = decision.inside.map_or(0, |inside| inside.tag.vid());
+        self.commit(leg, (vid, passage), &marks, now, out);
+        self.counters.ended(&decision.verdict);
+        decision
     }
 
     /// Where it would go; nothing is learned or counted.
-    pub fn explain(&self, leg: LegIndex, h: &Headers, now: Time, trace: &mut Trace) -> Verdict {
-        let Some(from) = self.plane.end(leg) else {
-            return drop(Reason::IngressDown, trace);
-        };
-        let admission = admit(&self.plane.config, &self.plane.fdb, from, h, now, trace);
-        match admission.refusal {
-            Some(reason) => drop(reason, trace),
-            None => self.plane.route(from, h, admission.sight, now, trace, |_, _| {}),
-        }
+    pub fn explain(
+        &self,
+        leg: LegIndex,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+        extras: &mut Extras,
+    ) -> Decision {
+        self.plane.decide(leg, passage, now, trace, extras, |_, _| {}).0
+    }
+
+    /// What a frame with that decision becomes when it leaves through `leg`; `None` if it would have too many tags.
+    #[inline]
+    pub fn exit(&self, inside: &Inside, leg: LegIndex, edit: Edit) -> Option<Edit> {
+        self.plane.vlans.exit(inside, leg, edit)
     }
 }
 
 impl Plane {
+    #[inline(always)]
+    fn decide(
+        &self,
+        leg: LegIndex,
+        passage: &Passage<'_>,
+        now: Time,
+        trace: &mut Trace,
+        extras: &mut Extras,
+        withhold: impl FnMut(LegIndex, Reason),
+    ) -> (Decision, Marks) {
+        let Some(from) = self.end(leg) else {
+            let verdict = drop(Reason::IngressDown, trace);
+            return (Decision { verdict, inside: None }, Marks::default());
+        };
+        let admission = self.admit(from, passage, now, trace);
+        let inside = admission.inside;
+        let verdict = match admission.gate {
+            admit::Gate::Consume => {
+                trace.note(Step::Consume);
+                Verdict::Consume
+            }
+            admit::Gate::Pass => self.route(from, passage, &admission, now, trace, withhold),
+            admit::Gate::Refuse(reason) => drop(reason, trace),
+        };
+        if self.mirrored && from.state.up {
+            self.mirror(leg, &verdict, trace, extras);
+        }
+        (Decision { verdict, inside }, admission.marks)
+    }
+
+    /// Copies for those who watch, and do not get the frame anyway.
+    #[cold]
+    fn mirror(&self, from: LegIndex, verdict: &Verdict, trace: &mut Trace, extras: &mut Extras) {
+        for leg in self.mirrors.iter() {
+            let gets_it = match verdict {
+                Verdict::Flood(legs) => legs.contains(leg),
+                Verdict::Forward(to) => *to == leg,
+                Verdict::Consume | Verdict::Drop(_) | Verdict::Park => false,
+            };
+            if leg != from && !gets_it && self.end(leg).is_some_and(|end| end.state.up) {
+                trace.note(Step::Mirror(leg));
+                extras.mirrors.insert(leg);
+                extras.any = true;
+            }
+        }
+    }
+
     #[inline]
     fn end(&self, leg: LegIndex) -> Option<End<'_>> {
         let state = self.legs.get(usize::from(leg.0))?.as_ref()?;
         Some(End { leg, state })
-    }
-
-    #[inline(always)]
-    fn route(
-        &self,
-        from: End<'_>,
-        h: &Headers,
-        sight: Option<Sight>,
-        now: Time,
-        trace: &mut Trace,
-        mut withhold: impl FnMut(LegIndex, Reason),
-    ) -> Verdict {
-        if h.dst.is_broadcast() {
-            return self.flood(from, h, Cast::Broadcast, trace, withhold);
-        }
-        if h.dst.is_group() {
-            return self.flood(from, h, Cast::Multicast, trace, withhold);
-        }
-        let place = self.destination(from, h, sight, now);
-        trace.note(Step::Lookup(h.dst, place.map(|place| place.leg)));
-        let to = match place {
-            None => return self.flood(from, h, Cast::UnknownUnicast, trace, withhold),
-            Some(place) if place.kind == StationKind::Local => self.host(place.leg),
-            Some(place) => self.end(place.leg),
-        };
-        let Some(to) = to else { return drop(Reason::NoPort, trace) };
-        match may_deliver(from, to, h, None) {
-            Ok(()) => Verdict::Forward(to.leg),
-            Err(reason) => {
-                if reason != Reason::SamePort {
-                    trace.note(Step::Withhold(to.leg, reason));
-                    withhold(to.leg, reason);
-                }
-                drop(reason, trace)
-            }
-        }
-    }
-
-    /// Where the table has the destination once the source has taught it.
-    #[inline]
-    fn destination(&self, from: End<'_>, h: &Headers, sight: Option<Sight>, now: Time) -> Option<Place> {
-        match sight {
-            Some(Sight::Move(..) | Sight::New(_) | Sight::Refresh(_)) if h.dst == h.src => {
-                Some(Place { leg: from.leg, kind: StationKind::Learned })
-            }
-            _ => self.fdb.lookup(VID_NONE, h.dst, now),
-        }
-    }
-
-    /// The host that a local entry means: the leg it names if that is a host, else the first host there is. An
-    /// internal network has none.
-    fn host(&self, leg: LegIndex) -> Option<End<'_>> {
-        let named = self.end(leg).filter(|end| end.state.is_host());
-        named.or_else(|| self.ends().find(|end| end.state.is_host()))
     }
 
     fn ends(&self) -> impl Iterator<Item = End<'_>> {
@@ -195,38 +255,6 @@ impl Plane {
             .map(LegIndex)
             .zip(&self.legs)
             .filter_map(|(leg, state)| Some(End { leg, state: state.as_ref()? }))
-    }
-
-    /// A copy to every leg that may have one. If none may, it is a drop: for the reason that all of them gave, or
-    /// because there is no port if they differ or were none.
-    #[inline(never)]
-    fn flood(
-        &self,
-        from: End<'_>,
-        h: &Headers,
-        cast: Cast,
-        trace: &mut Trace,
-        mut withhold: impl FnMut(LegIndex, Reason),
-    ) -> Verdict {
-        trace.note(Step::Flood(cast));
-        let mut legs = LegSet::EMPTY;
-        let mut anybody = false;
-        let mut common = None;
-        for to in self.ends() {
-            match may_deliver(from, to, h, Some(cast)) {
-                Ok(()) => {
-                    legs.insert(to.leg);
-                    anybody = true;
-                }
-                Err(Reason::NoPort | Reason::SamePort) => {}
-                Err(reason) => {
-                    trace.note(Step::Withhold(to.leg, reason));
-                    withhold(to.leg, reason);
-                    common = Some(if common.is_none_or(|c| c == reason) { reason } else { Reason::NoPort });
-                }
-            }
-        }
-        if anybody { Verdict::Flood(legs) } else { drop(common.unwrap_or(Reason::NoPort), trace) }
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::control::plan::{Line, Plan};
 use crate::control::protocol::ExplainStep;
 use crate::control::registry::Registry;
-use crate::fabric::{Behind, Fabric};
-use crate::frame::{Leg, LegIndex, NodeId, PortId};
+use crate::fabric::Fabric;
+use crate::frame::{Edit, Leg, LegIndex, LinkId, NodeId, Plug, PortId};
 use crate::time::Time;
 use crate::trace::{Cast, Step, Trace, Unlearned};
 use crate::verdict::Reason;
@@ -19,36 +19,39 @@ use crate::wire::mac::Mac;
 #[derive(Debug)]
 pub struct Walk {
     trace: Trace,
-    behind: BTreeMap<(u16, u16), Behind>,
+    plugs: BTreeMap<(u16, u16), Plug>,
 }
 
 impl Walk {
     /// What would happen to the frame now.
     pub fn take(fabric: &Fabric, port: PortId, frame: &[u8], now: Time) -> Self {
         let trace = fabric.explain(port, frame, now);
-        let mut behind = BTreeMap::new();
+        let mut plugs = BTreeMap::new();
         let mut here = None;
         for step in trace.steps() {
             if let Step::Arrive(leg) = step {
                 here = Some(leg.node);
             }
-            if let (Some(node), Some(leg)) = (here, leg_of(step))
-                && let Some(found) = fabric.behind(Leg { node, leg })
-            {
-                behind.insert((node.0, leg.0), found);
+            for leg in legs_of(step).into_iter().flatten() {
+                if let Some(node) = here
+                    && let Some(found) = fabric.plug(Leg { node, leg })
+                {
+                    plugs.insert((node.0, leg.0), found);
+                }
             }
         }
-        Self { trace, behind }
+        Self { trace, plugs }
     }
 }
 
-/// The leg a step mentions, of the device last arrived at.
-fn leg_of(step: &Step) -> Option<LegIndex> {
+/// The legs a step mentions, of the device last arrived at.
+fn legs_of(step: &Step) -> [Option<LegIndex>; 2] {
     match step {
-        Step::Arrive(leg) => Some(leg.leg),
-        Step::Lookup(_, leg) => *leg,
-        Step::Move(_, leg) | Step::Withhold(leg, _) => Some(*leg),
-        _ => None,
+        Step::Arrive(leg) => [Some(leg.leg), None],
+        Step::Backup(down, backup) => [Some(*down), Some(*backup)],
+        Step::Lookup(_, leg) => [*leg, None],
+        Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => [Some(*leg), None],
+        _ => [None, None],
     }
 }
 
@@ -76,9 +79,14 @@ impl Words<'_> {
                 let (from, line) = self.leg(leg.leg);
                 (format!("arrives on {} through {from}", self.network().0), line)
             }
-            Step::Deliver(port) => {
+            Step::Backup(down, backup) => {
+                let (name, line) = self.leg(*backup);
+                (format!("{} is down, and {name} stands in for it", self.leg(*down).0), line)
+            }
+            Step::Consume => (format!("{} itself was meant", self.network().0), None),
+            Step::Deliver(port, edit) => {
                 let (name, line) = self.port(*port);
-                (format!("leaves through port {name}"), line)
+                (format!("leaves through port {name}{}", edited(edit)), line)
             }
             Step::Drop(reason) => (format!("dropped: {reason}. {}", reason.explanation()), None),
             Step::Flood(cast) => {
@@ -95,11 +103,16 @@ impl Words<'_> {
             }
             Step::Lookup(mac, None) => (format!("destination {mac} is unknown"), None),
             Step::Learn(mac) => (format!("source {mac} would be learned"), None),
+            Step::Mirror(leg) => {
+                let (name, line) = self.leg(*leg);
+                (format!("{name} watches, and gets a copy as the frame came"), line)
+            }
             Step::Move(mac, leg) => {
                 (format!("source {mac} would move here, from behind {}", self.leg(*leg).0), None)
             }
             Step::NotLearned(mac, why) => self.unlearned(*mac, *why),
             Step::Refresh(mac) => (format!("source {mac} is known to be here, and would be refreshed"), None),
+            Step::Vlan(vid) => (format!("is in VLAN {vid}"), self.leg(self.from).1),
             Step::Withhold(leg, reason) => self.withheld(*leg, *reason),
         };
         ExplainStep { text, line: line.map(|line| line.0) }
@@ -112,6 +125,7 @@ impl Words<'_> {
             Unlearned::Full => ("its network has learned `fdb_max` stations", network()),
             Unlearned::Host => ("it is the host, which is known without", None),
             Unlearned::LearningOff => ("its port has `learning = false`", self.leg(self.from).1),
+            Unlearned::Limit => ("its port has learned `mac_limit` stations", self.leg(self.from).1),
             Unlearned::LinkLocal => ("its network has `no_linklocal_learn = true`", network()),
             Unlearned::OwnAddress => ("it is the host's own address", None),
             Unlearned::Sticky => ("a sticky entry says that it is elsewhere", self.station_line(mac)),
@@ -126,22 +140,24 @@ impl Words<'_> {
 
     /// What is plugged into a leg of the device we are at.
     fn leg(&self, leg: LegIndex) -> (String, Option<Line>) {
-        match self.walk.behind.get(&(self.here.0, leg.0)) {
-            Some(Behind::Bridge(node)) => {
-                let name = self.registry.node_name(*node).unwrap_or("?");
-                let here = self.network().0;
-                let link =
-                    self.plan.links.iter().find(|link| {
-                        link.networks.iter().any(|n| n == name) && link.networks.contains(&here)
-                    });
-                (format!("the link to {name}"), link.map(|link| link.line))
-            }
-            Some(Behind::Port(port)) => {
+        match self.walk.plugs.get(&(self.here.0, leg.0)) {
+            Some(Plug::Link(link, side)) => self.link(*link, *side),
+            Some(Plug::Port(port)) => {
                 let (name, line) = self.port(*port);
                 (format!("port {name}"), line)
             }
             None => ("a leg that is gone".to_owned(), None),
         }
+    }
+
+    fn link(&self, link: LinkId, side: u8) -> (String, Option<Line>) {
+        let ends = self.registry.link_name(link).unwrap_or(("?", "?"));
+        let other = if side == 0 { ends.1 } else { ends.0 };
+        let found = self.plan.links.iter().find(|link| {
+            let [a, b] = &link.networks;
+            (a.as_str(), b.as_str()) == ends || (b.as_str(), a.as_str()) == ends
+        });
+        (format!("the link to {other}"), found.map(|link| link.line))
     }
 
     fn port(&self, port: PortId) -> (String, Option<Line>) {
@@ -161,6 +177,22 @@ impl Words<'_> {
         let here = self.network().0;
         self.plan.fdb.iter().find(|s| s.mac == mac && s.network == here).map(|s| s.line)
     }
+}
+
+/// What happened to a frame's tags and destination, as the end of a sentence.
+fn edited(edit: &Edit) -> String {
+    let mut text = match edit.pushed() {
+        [] if edit.tail() == 12 => String::new(),
+        [] => ", without the tag it came with".to_owned(),
+        tags => {
+            let vids: Vec<String> = tags.iter().rev().map(|tag| tag.vid().to_string()).collect();
+            format!(", tagged with VLAN {}", vids.join(" and "))
+        }
+    };
+    if let Some(mac) = edit.dst() {
+        text += &format!(", addressed to {mac}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::bridge::StationKind;
+use crate::bridge::{LegConfig, StationKind};
 use crate::control::diff::PlanChange;
 use crate::control::plan::StaticStation;
 use crate::fabric::{Change, Station};
-use crate::frame::{NODES_MAX, NodeId, PORTS_MAX, PortId};
+use crate::frame::{LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
 
 /// The names in use.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    links: Names,
     networks: Names,
     ports: Names,
 }
@@ -49,6 +50,11 @@ impl Registry {
         self.ports.name(port.0)
     }
 
+    /// The two networks of a link.
+    pub fn link_name(&self, link: LinkId) -> Option<(&str, &str)> {
+        self.links.name(link.0)?.split_once(' ')
+    }
+
     /// What the fabric has to change, in order, for the plan to change like this. Ids of what goes are free
     /// afterwards.
     ///
@@ -69,15 +75,25 @@ impl Registry {
                     let id = self.ports.add("port", &port.name, PORTS_MAX)?;
                     Change::AddPort(PortId(id), self.known_node(&port.network), port.leg)
                 }
-                PlanChange::AddLink([a, b]) => Change::AddLink(self.known_node(a), self.known_node(b)),
+                PlanChange::AddLink([a, b]) => {
+                    let id = LinkId(self.links.add("link", &format!("{a} {b}"), PORTS_MAX)?);
+                    let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
+                    Change::AddLink(id, [self.known_node(a), self.known_node(b)], [wire; 2])
+                }
                 PlanChange::AddStation(station) => Change::AddStation(self.station(station)),
                 PlanChange::ConfigureNetwork(network) => {
                     Change::ConfigureBridge(self.known_node(&network.name), network.bridge)
                 }
                 PlanChange::ConfigurePort(port) => {
-                    Change::ConfigurePort(self.known_port(&port.name), port.leg)
+                    Change::ConfigureLeg(Plug::Port(self.known_port(&port.name)), port.leg)
                 }
-                PlanChange::RemoveLink([a, b]) => Change::RemoveLink(self.known_node(a), self.known_node(b)),
+                PlanChange::RemoveLink([a, b]) => {
+                    let name = format!("{a} {b}");
+                    let id =
+                        self.links.id(&name).expect("a difference of plans speaks of links that are there");
+                    self.links.remove(&name);
+                    Change::RemoveLink(LinkId(id))
+                }
                 PlanChange::RemoveNetwork(network) => {
                     let id = self.known_node(&network.name);
                     self.networks.remove(&network.name);
@@ -98,7 +114,8 @@ impl Registry {
         Station {
             bridge: self.known_node(&station.network),
             mac: station.mac,
-            port: self.known_port(&station.port),
+            vlan: None,
+            at: Plug::Port(self.known_port(&station.port)),
             kind: if station.sticky { StationKind::Sticky } else { StationKind::Static },
         }
     }

@@ -9,10 +9,12 @@
 //! The thread has no capabilities: whatever a guest might make it do, it cannot open, configure or mount anything.
 
 mod capture;
+mod monitor;
 mod switch;
 mod turn;
 
 pub use capture::{Capture, Captured};
+pub use monitor::{Monitors, Told};
 pub use switch::{EngineStats, Switch};
 
 use std::io;

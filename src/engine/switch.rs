@@ -17,6 +17,7 @@ use mio::{Interest, Registry, Token};
 
 use super::Event;
 use super::capture::Captures;
+use super::monitor::Monitors;
 use crate::fabric::{Change, Fabric};
 use crate::frame::{BATCH_MAX, Batch, Outgoing, PORTS_MAX, PortId};
 use crate::port::{Pool, Port, PortCounters, Received};
@@ -43,6 +44,8 @@ pub struct Switch {
     pub fabric: Fabric,
     /// Who listens in.
     pub captures: Captures,
+    /// Who watches.
+    pub monitors: Monitors,
     /// What the engine counts.
     pub stats: EngineStats,
     /// When the current command or turn started.
@@ -72,6 +75,7 @@ impl Switch {
         Self {
             fabric: Fabric::new(hash_key),
             captures: Captures::default(),
+            monitors: Monitors::default(),
             stats: EngineStats::default(),
             now: Time::ZERO,
             registry,
@@ -156,8 +160,10 @@ impl Switch {
             }
         }
         if self.fabric.deadline().is_some_and(|deadline| deadline <= now) {
-            self.fabric.tick(now);
+            self.fabric.tick(now, &mut self.batch);
+            self.finish();
         }
+        self.monitors.tell(&mut self.fabric, now);
     }
 
     /// Reads a batch from the port and sees it through.
@@ -167,14 +173,21 @@ impl Switch {
         if !self.batch.is_empty() {
             self.stats.batches += 1;
             self.fabric.receive(&mut self.batch, self.now);
-            self.captures.record(&self.batch, self.now);
-            self.send();
-            self.batch.clear(|buffer| self.pool.give(buffer));
+            self.finish();
         }
         match received {
             Received::Drained => Served::Idle,
             Received::Gone(error) => Served::Gone(error),
             Received::More => Served::Again,
+        }
+    }
+
+    /// Sees a batch off that the fabric has decided on.
+    fn finish(&mut self) {
+        if !self.batch.is_empty() {
+            self.captures.record(&self.batch, self.now);
+            self.send();
+            self.batch.clear(|buffer| self.pool.give(buffer));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Changes to a running fabric. Each is checked before anything is touched, so it is all or nothing.
 
 use super::{Change, ChangeError, Fabric, Node, Port, Station};
-use crate::bridge::{Bridge, BridgeConfig, ConfigError, LegConfig};
-use crate::frame::{Leg, LegIndex, NODES_MAX, NodeId, PORTS_MAX, PortId};
+use crate::bridge::{Bridge, BridgeConfig, ConfigError, LegConfig, Outbox, StpMode};
+use crate::frame::{Leg, LegIndex, LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
 use crate::time::Time;
 use crate::verdict::DropCounters;
 
@@ -10,47 +10,65 @@ impl Fabric {
     /// Changes the graph or a device; all or nothing.
     pub fn apply(&mut self, change: Change, now: Time) -> Result<(), ChangeError> {
         match change {
-            Change::AddBridge(node, config) => self.add_bridge(node, config),
-            Change::AddLink(a, b) => self.add_link(a, b, now),
+            Change::AddBridge(node, config) => self.add_bridge(node, config, now),
+            Change::AddLink(link, nodes, configs) => self.add_link(link, nodes, configs, now),
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
-            Change::AddStation(Station { bridge, mac, port, kind }) => {
-                let leg = self.leg_on(bridge, port)?;
-                Ok(self.bridge_mut(bridge)?.add_station(mac, leg, kind, now)?)
+            Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
+                let leg = self.leg_on(bridge, at)?;
+                Ok(self.bridge_mut(bridge)?.0.add_station(mac, vlan, leg, kind, now)?)
             }
-            Change::ConfigureBridge(node, config) => Ok(self.bridge_mut(node)?.configure(config, now)?),
-            Change::ConfigurePort(port, config) => {
-                let Leg { node, leg } = self.leg_of(port)?;
-                Ok(self.bridge_mut(node)?.configure_leg(leg, config, now)?)
+            Change::AddGroup(_)
+            | Change::AddPermit(..)
+            | Change::RemoveGroup(_)
+            | Change::RemovePermit(..) => Err(ChangeError::Unknown),
+            Change::AddVlan(at, entry) => {
+                let (bridge, leg, _) = self.leg_mut(at)?;
+                Ok(bridge.add_vlan(leg, entry, now)?)
             }
-            Change::Flush(node, port) => {
-                let leg = port.map(|port| self.leg_on(node, port)).transpose()?;
-                self.bridge_mut(node)?.flush(leg);
+            Change::ConfigureBridge(node, config) => self.configure_bridge(node, config, now),
+            Change::ConfigureLeg(at, config) => {
+                let (bridge, leg, out) = self.leg_mut(at)?;
+                Ok(bridge.configure_leg(leg, config, now, out)?)
+            }
+            Change::Flush(node, at, vid) => {
+                let leg = at.map(|at| self.leg_on(node, at)).transpose()?;
+                let (bridge, out) = self.bridge_mut(node)?;
+                bridge.flush(leg, vid, out);
                 Ok(())
             }
             Change::RemoveBridge(node) => self.remove_bridge(node),
-            Change::RemoveLink(a, b) => {
-                let (a, b) = self.graph.link(a, b).ok_or(ChangeError::Unknown)?;
-                self.graph.unplug(a);
-                self.bridge_mut(a.node)?.detach(a.leg, now)?;
-                Ok(self.bridge_mut(b.node)?.detach(b.leg, now)?)
+            Change::RemoveLink(link) => {
+                let ends = self.graph.link(link).ok_or(ChangeError::Unknown)?;
+                self.graph.unplug_link(link);
+                ends.into_iter().try_for_each(|end| self.detach(end, now))
             }
             Change::RemovePort(port) => {
-                let at = self.leg_of(port)?;
-                self.graph.unplug(at);
+                let at = self.leg_of(Plug::Port(port))?;
+                self.graph.unplug_port(at);
                 self.ports[usize::from(port.0)] = None;
-                Ok(self.bridge_mut(at.node)?.detach(at.leg, now)?)
+                self.detach(at, now)
             }
-            Change::RemoveStation(Station { bridge, mac, kind, .. }) => {
-                Ok(self.bridge_mut(bridge)?.remove_station(mac, kind)?)
+            Change::RemoveStation(Station { bridge, mac, vlan, kind, .. }) => {
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.remove_station(mac, vlan, kind, out)?)
+            }
+            Change::RemoveVlan(at, vid) => {
+                let (bridge, leg, out) = self.leg_mut(at)?;
+                Ok(bridge.remove_vlan(leg, vid, out)?)
+            }
+            Change::SetBackup(at, backup) => {
+                let Leg { node, leg } = self.leg_of(at)?;
+                let backup = backup.map(|backup| self.leg_on(node, backup)).transpose()?;
+                Ok(self.bridge_mut(node)?.0.set_backup(leg, backup)?)
             }
             Change::SetPortUp(port, up) => {
-                let Leg { node, leg } = self.leg_of(port)?;
-                Ok(self.bridge_mut(node)?.set_up(leg, up)?)
+                let (bridge, leg, out) = self.leg_mut(Plug::Port(port))?;
+                Ok(bridge.set_up(leg, up, now, out)?)
             }
         }
     }
 
-    fn add_bridge(&mut self, node: NodeId, config: BridgeConfig) -> Result<(), ChangeError> {
+    fn add_bridge(&mut self, node: NodeId, config: BridgeConfig, now: Time) -> Result<(), ChangeError> {
         let index = usize::from(node.0);
         if index >= NODES_MAX {
             return Err(ChangeError::Full);
@@ -58,7 +76,7 @@ impl Fabric {
         if self.node(node).is_some() {
             return Err(ChangeError::Exists);
         }
-        let bridge = Bridge::new(config, self.hash_key)?;
+        let bridge = Bridge::new(config, self.hash_key, now)?;
         if self.nodes.len() <= index {
             self.nodes.resize_with(index + 1, || None);
         }
@@ -66,22 +84,49 @@ impl Fabric {
         Ok(())
     }
 
-    /// A link is an ordinary port to both bridges, as a veth between two kernel bridges is, but for a limited MTU.
-    fn add_link(&mut self, a: NodeId, b: NodeId, now: Time) -> Result<(), ChangeError> {
+    /// A spanning tree may not be taken from a bridge that keeps a loop open.
+    fn configure_bridge(&mut self, node: NodeId, config: BridgeConfig, now: Time) -> Result<(), ChangeError> {
+        self.bridge_mut(node)?;
+        let gives_up = config.stp.mode == StpMode::Off && self.has_tree(node);
+        if gives_up && self.graph.has_loop(|other| other == node || !self.has_tree(other)) {
+            return Err(ChangeError::Loop);
+        }
+        let (bridge, out) = self.bridge_mut(node)?;
+        Ok(bridge.configure(config, now, out)?)
+    }
+
+    /// A link is an ordinary port to both bridges, as a veth between two kernel bridges is. One bridge with a spanning tree
+    /// on a loop opens it, because the others pass its messages on (B34); so bridges without one must form trees.
+    fn add_link(
+        &mut self,
+        link: LinkId,
+        [a, b]: [NodeId; 2],
+        configs: [LegConfig; 2],
+        now: Time,
+    ) -> Result<(), ChangeError> {
+        if usize::from(link.0) >= PORTS_MAX {
+            return Err(ChangeError::Full);
+        }
+        if self.graph.link(link).is_some() {
+            return Err(ChangeError::Exists);
+        }
         self.bridge_mut(a)?;
         self.bridge_mut(b)?;
-        self.graph.may_link(a, b)?;
-        let config = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
-        let at_a = self.bridge_mut(a)?.attach(config, now)?;
-        let at_b = match self.bridge_mut(b)?.attach(config, now) {
+        let without = |node: NodeId| !self.has_tree(node);
+        if without(a) && without(b) && self.graph.joins(a, b, without) || a == b {
+            return Err(ChangeError::Loop);
+        }
+        let [config_a, config_b] = configs;
+        let at_a = self.attach(a, config_a, now)?;
+        let at_b = match self.attach(b, config_b, now) {
             Ok(leg) => leg,
             Err(error) => {
-                self.bridge_mut(a)?.detach(at_a, now)?;
-                return Err(error.into());
+                self.detach(at_a, now)?;
+                return Err(error);
             }
         };
-        self.graph.plug_link(Leg { node: a, leg: at_a }, Leg { node: b, leg: at_b });
-        self.stack.reserve(self.graph.links());
+        self.graph.plug_link(link, [at_a, at_b]);
+        self.stack.reserve(2 * self.graph.links());
         Ok(())
     }
 
@@ -99,7 +144,7 @@ impl Fabric {
         if self.port(port).is_some() {
             return Err(ChangeError::Exists);
         }
-        let leg = Leg { node, leg: self.bridge_mut(node)?.attach(config, now)? };
+        let leg = self.attach(node, config, now)?;
         self.graph.plug_port(leg, port);
         if self.ports.len() <= index {
             self.ports.resize_with(index + 1, || None);
@@ -117,21 +162,48 @@ impl Fabric {
         Ok(())
     }
 
-    fn bridge_mut(&mut self, node: NodeId) -> Result<&mut Bridge, ChangeError> {
+    fn attach(&mut self, node: NodeId, config: LegConfig, now: Time) -> Result<Leg, ChangeError> {
+        let (bridge, out) = self.bridge_mut(node)?;
+        Ok(Leg { node, leg: bridge.attach(config, now, out)? })
+    }
+
+    fn detach(&mut self, at: Leg, now: Time) -> Result<(), ChangeError> {
+        let (bridge, out) = self.bridge_mut(at.node)?;
+        Ok(bridge.detach(at.leg, now, out)?)
+    }
+
+    /// A bridge, and where it may say something.
+    fn bridge_mut(&mut self, node: NodeId) -> Result<(&mut Bridge, &mut Outbox), ChangeError> {
         match self.nodes.get_mut(usize::from(node.0)).and_then(Option::as_mut) {
-            Some(Node::Bridge(bridge)) => Ok(bridge),
+            Some(Node::Bridge(bridge)) => Ok((bridge, self.outbox.of(node))),
             None => Err(ChangeError::Unknown),
         }
     }
 
-    fn leg_of(&self, port: PortId) -> Result<Leg, ChangeError> {
-        self.port(port).map(|port| port.leg).ok_or(ChangeError::Unknown)
+    fn leg_mut(&mut self, at: Plug) -> Result<(&mut Bridge, LegIndex, &mut Outbox), ChangeError> {
+        let Leg { node, leg } = self.leg_of(at)?;
+        let (bridge, out) = self.bridge_mut(node)?;
+        Ok((bridge, leg, out))
     }
 
-    /// The leg of `node` that `port` is plugged into, if it is that bridge's.
-    fn leg_on(&self, node: NodeId, port: PortId) -> Result<LegIndex, ChangeError> {
-        let at = self.leg_of(port)?;
+    fn leg_of(&self, at: Plug) -> Result<Leg, ChangeError> {
+        let leg = match at {
+            Plug::Link(link, side) => {
+                self.graph.link(link).and_then(|ends| ends.get(usize::from(side)).copied())
+            }
+            Plug::Port(port) => self.port(port).map(|port| port.leg),
+        };
+        leg.ok_or(ChangeError::Unknown)
+    }
+
+    /// The leg of `node` that `at` is plugged into, if it is that bridge's.
+    fn leg_on(&self, node: NodeId, at: Plug) -> Result<LegIndex, ChangeError> {
+        let at = self.leg_of(at)?;
         if at.node == node { Ok(at.leg) } else { Err(ChangeError::Unknown) }
+    }
+
+    fn has_tree(&self, node: NodeId) -> bool {
+        matches!(self.node(node), Some(Node::Bridge(bridge)) if bridge.config().stp.mode != StpMode::Off)
     }
 }
 

@@ -1,13 +1,15 @@
-//! The books: every received frame is written down exactly once, under what became of it.
+//! The books: every frame is written down exactly once, under what became of it.
 
 use crate::frame::End;
 use crate::verdict::DropCounters;
 
-/// What became of all frames so far: `received` is the sum of the others but `delivered`.
+/// What became of all frames so far: `received` and `originated` together are the sum of the others but the last two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     /// Frames that entered.
     pub received: u64,
+    /// Frames that devices made: BPDUs, queries, answers.
+    pub originated: u64,
     /// Ended at a device.
     pub consumed: u64,
     /// Ended, with a reason.
@@ -20,18 +22,32 @@ pub struct Books {
     pub sent: u64,
     /// Copies handed to ports, by sending and flooding.
     pub delivered: u64,
+    /// Frames that devices wanted to make, but there was no room.
+    pub unmade: u64,
 }
 
 impl Books {
-    /// Whether every frame that entered is accounted for.
+    /// Whether every frame is accounted for.
     pub fn balance(&self) -> bool {
-        self.received == self.consumed + self.drops.total() + self.flooded + self.parked + self.sent
+        let ended = self.consumed + self.drops.total() + self.flooded + self.parked + self.sent;
+        self.received + self.originated == ended
     }
 
     /// A frame entered, and this became of it.
     #[inline]
     pub(super) fn enter(&mut self, end: End) {
         self.received += 1;
+        self.close(end);
+    }
+
+    /// A device made a frame, and this became of it.
+    pub(super) fn originate(&mut self, end: End) {
+        self.originated += 1;
+        self.close(end);
+    }
+
+    #[inline]
+    fn close(&mut self, end: End) {
         match end {
             End::Consumed => self.consumed += 1,
             End::Dropped(reason) => self.drops.count(reason),

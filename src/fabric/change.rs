@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::bridge::{BridgeConfig, LegConfig, StationKind};
+use crate::bridge::{BridgeConfig, LegConfig, StationKind, VlanEntry};
 use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::wire::mac::Mac;
 
@@ -70,17 +70,6 @@ pub struct Station {
     pub at: Plug,
     /// Static, sticky or local.
     pub kind: StationKind,
-}
-
-/// A leg's place in a VLAN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VlanEntry {
-    /// 1 to 4094 (B56).
-    pub vid: u16,
-    /// Frames without a tag that enter here are in this VLAN; a leg has one such VLAN at most (B54).
-    pub pvid: bool,
-    /// Frames of this VLAN leave here without their tag (B55).
-    pub untagged: bool,
 }
 
 /// Who may send.

@@ -1,8 +1,9 @@
 //! A walk that changes nothing and takes note of everything.
 
-use super::Fabric;
 use super::walk::{Traveller, walk};
-use crate::frame::{Headers, Leg, Offload, PortId};
+use super::{Fabric, Node};
+use crate::bridge::{Decision, Extras, Inside};
+use crate::frame::{Edit, Headers, Leg, Offload, Passage, PortId};
 use crate::time::Time;
 use crate::trace::{Step, Trace};
 use crate::verdict::{Reason, Verdict};
@@ -18,8 +19,8 @@ impl Fabric {
         match (self.port(port), headers) {
             (None, _) => trace.note(Step::Drop(Reason::IngressDown)),
             (_, Err(reason)) => trace.note(Step::Drop(reason)),
-            (Some(port), Ok(headers)) => {
-                let mut traveller = Thought { fabric: self, headers, now, trace };
+            (Some(port), Ok(_)) => {
+                let mut traveller = Thought { fabric: self, frame, now, trace, extras: Extras::default() };
                 walk(&self.graph, port.leg, &mut Vec::new(), &mut traveller);
                 trace = traveller.trace;
             }
@@ -30,23 +31,38 @@ impl Fabric {
 
 struct Thought<'a> {
     fabric: &'a Fabric,
-    headers: Headers,
+    frame: &'a [u8],
     now: Time,
     trace: Trace,
+    extras: Extras,
 }
 
 impl Traveller for Thought<'_> {
-    fn ask(&mut self, leg: Leg) -> Verdict {
+    fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision {
+        self.extras.clear();
+        let headers = match Headers::edited(self.frame, edit, &Offload::NONE) {
+            Ok(headers) => headers,
+            Err(reason) => return Decision { verdict: Verdict::Drop(reason), inside: None },
+        };
+        let passage = Passage { bytes: self.frame, edit: *edit, headers };
         match self.fabric.node(leg.node) {
-            Some(super::Node::Bridge(bridge)) => {
-                bridge.explain(leg.leg, &self.headers, self.now, &mut self.trace)
+            Some(Node::Bridge(bridge)) => {
+                bridge.explain(leg.leg, &passage, self.now, &mut self.trace, &mut self.extras)
             }
-            None => Verdict::Drop(Reason::NoPort),
+            None => Decision { verdict: Verdict::Drop(Reason::NoPort), inside: None },
         }
     }
 
-    fn deliver(&mut self, port: PortId) {
-        self.trace.note(Step::Deliver(port));
+    fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit> {
+        self.fabric.exit(leg, inside, edit)
+    }
+
+    fn extras(&self) -> &Extras {
+        &self.extras
+    }
+
+    fn deliver(&mut self, port: PortId, edit: Edit) {
+        self.trace.note(Step::Deliver(port, edit));
     }
 
     fn withhold(&mut self, _leg: Leg, _reason: Reason) {}

@@ -1,16 +1,15 @@
 //! The wires: what is plugged into which leg of which device, and nothing about what those do.
 //!
-//! Links between devices form a tree (more exactly a forest): a wire that would close a loop is refused. So a frame
-//! that is flooded over links meets every device at most once, without a spanning tree and without memory (B27).
+//! Whether a link may be made is for the owner of the devices to say: a loop is sound if a spanning tree opens it. The
+//! graph only tells whether two devices are joined already ([`Graph::joins`]).
 
-use super::{Behind, ChangeError};
-use crate::frame::{Leg, LegIndex, NodeId, PortId};
+use crate::frame::{Leg, LegIndex, LinkId, NodeId, Plug, PortId};
 
 /// What is at the other end of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wire {
-    /// A leg of another device.
-    Link(Leg),
+    /// A leg of another device, and what this end of the link is called.
+    Link(Leg, Plug),
     /// A port.
     Port(PortId),
 }
@@ -19,7 +18,8 @@ pub(super) enum Wire {
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     wires: Vec<Vec<Option<Wire>>>,
-    links: usize,
+    /// The two ends of each link, by its id.
+    links: Vec<Option<[Leg; 2]>>,
 }
 
 impl Graph {
@@ -29,17 +29,27 @@ impl Graph {
         *self.wires.get(usize::from(leg.node.0))?.get(usize::from(leg.leg.0))?
     }
 
-    /// What is plugged in there, for people.
-    pub(super) fn behind(&self, leg: Leg) -> Option<Behind> {
+    /// What is plugged in there, as it is called outside.
+    pub(super) fn plug(&self, leg: Leg) -> Option<Plug> {
         Some(match self.wire(leg)? {
-            Wire::Link(peer) => Behind::Bridge(peer.node),
-            Wire::Port(port) => Behind::Port(port),
+            Wire::Link(_, plug) => plug,
+            Wire::Port(port) => Plug::Port(port),
         })
     }
 
-    /// How many links there are: the most branches that one frame can have open at a time.
+    /// The ends of a link.
+    pub(super) fn link(&self, link: LinkId) -> Option<[Leg; 2]> {
+        *self.links.get(usize::from(link.0))?
+    }
+
+    /// How many ids of links are in use: no frame has more branches open at a time than twice that.
     pub(super) fn links(&self) -> usize {
-        self.links
+        self.links.len()
+    }
+
+    /// How many devices there may be.
+    pub(super) fn devices(&self) -> usize {
+        self.wires.len()
     }
 
     /// Whether nothing is plugged into the device.
@@ -47,39 +57,52 @@ impl Graph {
         self.wires_of(node).next().is_none()
     }
 
-    /// The leg of `a` that is linked to `b`, and the leg of `b`.
-    pub(super) fn link(&self, a: NodeId, b: NodeId) -> Option<(Leg, Leg)> {
-        self.wires_of(a).find_map(|(leg, wire)| match wire {
-            Wire::Link(peer) if peer.node == b => Some((Leg { node: a, leg }, peer)),
-            _ => None,
-        })
-    }
-
-    /// Whether a link between the two would keep the links a tree.
-    pub(super) fn may_link(&self, a: NodeId, b: NodeId) -> Result<(), ChangeError> {
+    /// Whether links lead from `a` to `b` by way of devices that `count`.
+    pub(super) fn joins(&self, a: NodeId, b: NodeId, count: impl Fn(NodeId) -> bool) -> bool {
         let mut reached = vec![a];
         let mut next = 0;
         while let Some(&node) = reached.get(next) {
             next += 1;
             if node == b {
-                return Err(ChangeError::Loop);
+                return true;
             }
             for (_, wire) in self.wires_of(node) {
-                if let Wire::Link(peer) = wire
+                if let Wire::Link(peer, _) = wire
+                    && count(peer.node)
                     && !reached.contains(&peer.node)
                 {
                     reached.push(peer.node);
                 }
             }
         }
-        Ok(())
+        false
     }
 
-    /// Joins two legs.
-    pub(super) fn plug_link(&mut self, a: Leg, b: Leg) {
-        *self.place(a) = Some(Wire::Link(b));
-        *self.place(b) = Some(Wire::Link(a));
-        self.links += 1;
+    /// Whether there is a loop among the devices that `count`: among them, more links than a forest has.
+    pub(super) fn has_loop(&self, count: impl Fn(NodeId) -> bool) -> bool {
+        let mut trees = Self::default();
+        for (id, [a, b]) in (0..).map(LinkId).zip(&self.links).filter_map(|(id, ends)| Some((id, (*ends)?))) {
+            if !(count(a.node) && count(b.node)) {
+                continue;
+            }
+            if trees.joins(a.node, b.node, |_| true) {
+                return true;
+            }
+            trees.plug_link(id, [a, b]);
+        }
+        false
+    }
+
+    /// Joins two legs by a link whose id is free.
+    pub(super) fn plug_link(&mut self, link: LinkId, ends: [Leg; 2]) {
+        let [a, b] = ends;
+        *self.place(a) = Some(Wire::Link(b, Plug::Link(link, 0)));
+        *self.place(b) = Some(Wire::Link(a, Plug::Link(link, 1)));
+        let index = usize::from(link.0);
+        if self.links.len() <= index {
+            self.links.resize(index + 1, None);
+        }
+        self.links[index] = Some(ends);
     }
 
     /// Joins a port and a leg.
@@ -87,12 +110,21 @@ impl Graph {
         *self.place(leg) = Some(Wire::Port(port));
     }
 
-    /// Takes out what is plugged in there.
-    pub(super) fn unplug(&mut self, leg: Leg) {
-        if let Some(Wire::Link(peer)) = self.place(leg).take() {
-            *self.place(peer) = None;
-            self.links -= 1;
+    /// Takes a link out.
+    pub(super) fn unplug_link(&mut self, link: LinkId) {
+        if let Some(ends) = self.links.get_mut(usize::from(link.0)).and_then(Option::take) {
+            ends.into_iter().for_each(|leg| *self.place(leg) = None);
         }
+    }
+
+    /// Takes a port out of its leg.
+    pub(super) fn unplug_port(&mut self, leg: Leg) {
+        *self.place(leg) = None;
+    }
+
+    /// What is plugged into the device, in the order of its legs.
+    pub(super) fn plugs(&self, node: NodeId) -> impl Iterator<Item = (LegIndex, Plug)> + '_ {
+        self.wires_of(node).filter_map(move |(leg, _)| Some((leg, self.plug(Leg { node, leg })?)))
     }
 
     fn wires_of(&self, node: NodeId) -> impl Iterator<Item = (LegIndex, Wire)> + '_ {

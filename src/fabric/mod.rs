@@ -4,11 +4,12 @@
 //! frame should go: devices have (`bridge`), and the wires say what that means (`graph`). Isolation is the absence
 //! of a wire.
 //!
-//! - `graph`: what is plugged into what; links form a tree
-//! - `walk`: from device to device, for real and hypothetical frames alike
+//! - `graph`: what is plugged into what; a loop of links needs a spanning tree
+//! - `walk`: from device to device, for real (`flight`) and hypothetical (`explain`) frames alike
+//! - `post`: frames that devices make go the same ways
 //! - `apply`: changes, as data, each all or nothing
-//! - `explain`: a walk that changes nothing
-//! - `books`: each received frame ends in exactly one column
+//! - `books`: each frame ends in exactly one column
+//! - `views`: what there is to be seen, and `news`: what has happened
 //!
 //! Frames and the time go in, frames come out. The fabric reads no clock, does no I/O, takes no lock, and allocates
 //! nothing for a frame; nothing a frame contains can make it fail.
@@ -17,21 +18,28 @@ mod apply;
 mod books;
 mod change;
 mod explain;
+mod flight;
 mod graph;
+mod news;
+mod post;
 #[cfg(test)]
 mod tests;
+mod views;
 mod walk;
 
+pub use crate::bridge::VlanEntry;
 pub use books::Books;
-pub use change::{Change, ChangeError, Membership, Permit, Station, VlanEntry};
+pub use change::{Change, ChangeError, Membership, Permit, Station};
+pub use news::News;
 
+use self::flight::Flight;
 use self::graph::Graph;
-use self::walk::{Branch, Traveller, walk};
-use crate::bridge::{Bridge, BridgeCounters, StationEntry};
-use crate::frame::{Batch, End, Headers, Leg, NodeId, PortId};
+use self::walk::{Branch, walk};
+use crate::bridge::{Bridge, Extras, Inside, Mail, Outbox};
+use crate::frame::{Batch, Edit, End, Headers, Leg, NodeId, PortId};
 use crate::time::Time;
-use crate::trace::{Step, Trace};
-use crate::verdict::{DropCounters, Reason, Verdict};
+use crate::trace::Trace;
+use crate::verdict::{DropCounters, Reason};
 
 /// How many expired entries one [`Fabric::tick`] clears away at most, over all devices: some ten microseconds.
 const TICK_BUDGET: usize = 256;
@@ -46,8 +54,14 @@ pub struct Fabric {
     ports: Vec<Option<Port>>,
     graph: Graph,
     books: Books,
+    /// What devices have to say.
+    outbox: Outbox,
+    /// What is being sent of that.
+    mail: Mail,
     /// For walks; kept for its memory.
     stack: Vec<Branch>,
+    /// For decisions; kept for its memory.
+    extras: Extras,
     /// The device whose turn it is to be swept first.
     sweep_next: usize,
     /// What real frames do not take notes in.
@@ -67,15 +81,6 @@ struct Port {
     dropped: DropCounters,
 }
 
-/// What is plugged into a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
-    /// Another bridge, by a link.
-    Bridge(NodeId),
-    /// A port.
-    Port(PortId),
-}
-
 impl Fabric {
     /// An empty graph. `hash_key` keys every table a guest can fill; random in life, fixed in tests.
     pub fn new(hash_key: [u64; 2]) -> Self {
@@ -85,15 +90,19 @@ impl Fabric {
             ports: Vec::new(),
             graph: Graph::default(),
             books: Books::default(),
+            outbox: Outbox::default(),
+            mail: Mail::default(),
             stack: Vec::new(),
+            extras: Extras::default(),
             sweep_next: 0,
             silence: Trace::off(),
         }
     }
 
-    /// Walks every frame of the batch through the graph, filling in its deliveries and ends.
+    /// Walks every frame of the batch through the graph, filling in its deliveries and ends. What devices say to that is
+    /// added to the batch.
     pub fn receive(&mut self, batch: &mut Batch, now: Time) {
-        for index in 0..batch.frames().len() {
+        for index in 0..batch.received() {
             let frame = &batch.frames()[index];
             let ingress = frame.ingress;
             let headers = Headers::parse(frame.bytes(), &frame.offload);
@@ -102,9 +111,7 @@ impl Fabric {
                 (_, Err(reason)) => End::Dropped(reason),
                 (Some(port), Ok(headers)) => {
                     let entry = port.leg;
-                    let Self { nodes, graph, stack, books, silence, .. } = self;
-                    let mut flight = Flight { nodes, books, batch, index, headers: &headers, now, silence };
-                    walk(graph, entry, stack, &mut flight)
+                    self.walk(batch, index, entry, &headers, now)
                 }
             };
             self.books.enter(end);
@@ -112,65 +119,50 @@ impl Fabric {
                 port.dropped.count(reason);
             }
             batch.end(end);
+            if !self.outbox.is_empty() {
+                self.post(batch, now);
+            }
         }
     }
 
-    /// Forgets what has expired: a bounded piece of work per call. What is left is due at once ([`Fabric::deadline`]).
-    pub fn tick(&mut self, now: Time) {
+    /// Does what is due: forgets what has expired, and lets devices speak, into the batch. A bounded piece of work per
+    /// call; what is left is due at once ([`Fabric::deadline`]).
+    pub fn tick(&mut self, now: Time, batch: &mut Batch) {
+        self.post(batch, now);
         let mut budget = TICK_BUDGET;
         for _ in 0..self.nodes.len() {
             let index = self.sweep_next % self.nodes.len();
             if let Some(Node::Bridge(bridge)) = &mut self.nodes[index] {
-                budget -= bridge.sweep(now, budget);
+                budget -= bridge.tick(now, budget, self.outbox.of(NodeId(index as u16)));
             }
             // whoever used the budget up was swept; the next call begins with its neighbour, so none is starved
             self.sweep_next = index + 1;
-            if budget == 0 {
+            self.post(batch, now);
+            if budget == 0 || batch.room() == 0 {
                 return;
             }
         }
     }
 
-    /// When `tick` should be called next; `None` while nothing can expire.
+    /// When `tick` should be called next; `None` while nothing can become due.
     pub fn deadline(&self) -> Option<Time> {
+        if !self.outbox.is_empty() || !self.mail.is_empty() {
+            return Some(Time::ZERO);
+        }
         let nodes = self.nodes.iter().flatten();
         nodes.filter_map(|Node::Bridge(bridge)| bridge.deadline()).min()
     }
 
-    /// The books of the whole fabric.
-    pub fn books(&self) -> &Books {
-        &self.books
+    #[inline]
+    fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, headers: &Headers, now: Time) -> End {
+        let Self { nodes, graph, stack, books, silence, extras, outbox, .. } = self;
+        let mut flight = Flight { nodes, books, batch, index, headers, now, silence, extras, outbox };
+        walk(graph, entry, stack, &mut flight)
     }
 
-    /// What a bridge has done; `None` if there is no such bridge.
-    pub fn bridge_counters(&self, bridge: NodeId) -> Option<BridgeCounters> {
-        self.node(bridge).map(|Node::Bridge(bridge)| *bridge.counters())
-    }
-
-    /// Why frames that entered through this port ended.
-    pub fn dropped_in(&self, port: PortId) -> DropCounters {
-        self.port(port).map(|port| port.dropped).unwrap_or_default()
-    }
-
-    /// Why copies that would have left through this port were withheld.
-    pub fn withheld_out(&self, port: PortId) -> DropCounters {
-        let Some(Leg { node, leg }) = self.port(port).map(|port| port.leg) else {
-            return DropCounters::default();
-        };
-        self.node(node).map(|Node::Bridge(bridge)| bridge.withheld(leg)).unwrap_or_default()
-    }
-
-    /// The stations a bridge knows, in the order of their addresses, each with the port it is behind or, behind a
-    /// link, the bridge there.
-    pub fn stations(&self, bridge: NodeId, now: Time) -> Vec<(StationEntry, Behind)> {
-        let stations = self.node(bridge).map(|Node::Bridge(bridge)| bridge.stations(now)).unwrap_or_default();
-        let behind = |leg| self.graph.behind(Leg { node: bridge, leg });
-        stations.into_iter().filter_map(|entry| Some((entry, behind(entry.leg)?))).collect()
-    }
-
-    /// What is plugged into a leg: to name the legs of a trace.
-    pub fn behind(&self, leg: Leg) -> Option<Behind> {
-        self.graph.behind(leg)
+    fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit> {
+        let Some(Node::Bridge(bridge)) = self.node(leg.node) else { return Some(edit) };
+        bridge.exit(inside, leg.leg, edit)
     }
 
     fn node(&self, node: NodeId) -> Option<&Node> {
@@ -185,42 +177,4 @@ impl Fabric {
     fn port_mut(&mut self, port: PortId) -> Option<&mut Port> {
         self.ports.get_mut(usize::from(port.0))?.as_mut()
     }
-}
-
-/// A real frame on its walk.
-struct Flight<'a> {
-    nodes: &'a mut [Option<Node>],
-    books: &'a mut Books,
-    batch: &'a mut Batch,
-    index: usize,
-    headers: &'a Headers,
-    now: Time,
-    silence: &'a mut Trace,
-}
-
-impl Traveller for Flight<'_> {
-    #[inline]
-    fn ask(&mut self, leg: Leg) -> Verdict {
-        match self.nodes.get_mut(usize::from(leg.node.0)).and_then(Option::as_mut) {
-            Some(Node::Bridge(bridge)) => bridge.forward(leg.leg, self.headers, self.now, self.silence),
-            None => Verdict::Drop(Reason::NoPort),
-        }
-    }
-
-    #[inline]
-    fn deliver(&mut self, port: PortId) {
-        self.books.delivered += 1;
-        self.batch.deliver(self.index, port);
-    }
-
-    fn withhold(&mut self, leg: Leg, reason: Reason) {
-        if let Some(Node::Bridge(bridge)) =
-            self.nodes.get_mut(usize::from(leg.node.0)).and_then(Option::as_mut)
-        {
-            bridge.withhold(leg.leg, reason);
-        }
-    }
-
-    #[inline]
-    fn note(&mut self, _step: Step) {}
 }

@@ -1,15 +1,17 @@
 //! The walk of one frame through the graph.
 //!
-//! The walk asks a device for its verdict, follows the wire that the verdict names, and asks again, until the frame
-//! ends. A flood over links opens branches, which wait on a stack while the walk finishes another. As links form a
-//! tree, each device is asked at most once, and the stack never holds more than there are links.
+//! The walk asks a device for its decision, follows the wire that the decision names, and asks again, until the frame
+//! ends. A flood over links opens branches, which wait on a stack while the walk finishes another. Where links form a
+//! tree each device is asked at most once; where a spanning tree keeps loops in check it may be mistaken for a moment,
+//! so a walk may ask no more often than there are devices, twice over.
 //!
 //! A walk is at most [`DEVICES_MAX`] devices long: no sound lab has more in a row, and it bounds the work that a
 //! frame can make. What a walk does to the world it leaves to a [`Traveller`]: frames in flight learn and are
 //! delivered, hypothetical ones only take notes. So both walk alike.
 
 use super::graph::{Graph, Wire};
-use crate::frame::{End, Leg, PortId};
+use crate::bridge::{Decision, Extras, Inside};
+use crate::frame::{Edit, End, Leg, PortId};
 use crate::trace::Step;
 use crate::verdict::{LegSet, Reason, Verdict};
 
@@ -18,10 +20,14 @@ pub(super) const DEVICES_MAX: u8 = 8;
 
 /// Who walks, and what that does to the world.
 pub(super) trait Traveller {
-    /// The verdict of the device on the frame at that leg of it.
-    fn ask(&mut self, leg: Leg) -> Verdict;
-    /// The frame leaves through that port.
-    fn deliver(&mut self, port: PortId);
+    /// The decision of the device on the frame at that leg of it, edited like that. Sets [`Traveller::extras`].
+    fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision;
+    /// What the frame becomes when it leaves through that leg; `None` if it would have too many tags.
+    fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit>;
+    /// Copies beside those of the last decision.
+    fn extras(&self) -> &Extras;
+    /// The frame leaves through that port, edited like that.
+    fn deliver(&mut self, port: PortId, edit: Edit);
     /// The copy that a flood sent out of that leg ended before it reached a port.
     fn withhold(&mut self, leg: Leg, reason: Reason);
     /// Something to be remembered.
@@ -37,6 +43,8 @@ pub(super) struct Branch {
     from: Option<Leg>,
     /// Devices passed so far.
     passed: u8,
+    /// What it has become so far.
+    edit: Edit,
 }
 
 /// Walks the frame that enters at `entry`, and says what became of it.
@@ -47,11 +55,11 @@ pub(super) fn walk(
     stack: &mut Vec<Branch>,
     traveller: &mut impl Traveller,
 ) -> End {
-    let trunk = Branch { at: entry, from: None, passed: 0 };
+    let trunk = Branch { at: entry, from: None, passed: 0, edit: Edit::NONE };
     match follow(graph, trunk, traveller) {
         Tip::Reached(end) => end,
         Tip::Ended(reason, _) => End::Dropped(reason),
-        Tip::Flooded(from, passed, legs) => flood(graph, from, passed, &legs, stack, traveller),
+        Tip::Flooded(flood) => spread_all(graph, &flood, stack, traveller),
     }
 }
 
@@ -59,40 +67,77 @@ pub(super) fn walk(
 enum Tip {
     /// It ended for a reason. With the leg that a flood had sent it from.
     Ended(Reason, Option<Leg>),
-    /// A device sent it out of all these legs.
-    Flooded(Leg, u8, LegSet),
+    /// A device sent it out of several legs.
+    Flooded(Flood),
     /// It reached somebody.
     Reached(End),
+}
+
+/// A frame that leaves a device through several legs.
+struct Flood {
+    at: Leg,
+    passed: u8,
+    legs: LegSet,
+    inside: Option<Inside>,
+    edit: Edit,
 }
 
 /// Follows one copy from device to device for as long as it stays one copy.
 #[inline]
 fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> Tip {
     loop {
-        let at = branch.at;
+        let Branch { at, from, edit, .. } = branch;
         traveller.note(Step::Arrive(at));
         if branch.passed == DEVICES_MAX {
             traveller.note(Step::Drop(Reason::HopLimit));
-            return Tip::Ended(Reason::HopLimit, branch.from);
+            return Tip::Ended(Reason::HopLimit, from);
         }
         branch.passed += 1;
-        let leg = match traveller.ask(at) {
+        let Decision { verdict, inside } = traveller.ask(at, &edit);
+        if traveller.extras().any {
+            mirror(graph, at, edit, traveller);
+        }
+        let leg = match verdict {
             Verdict::Consume => return Tip::Reached(End::Consumed),
-            Verdict::Drop(reason) => return Tip::Ended(reason, branch.from),
-            Verdict::Flood(legs) => return Tip::Flooded(at, branch.passed, legs),
-            Verdict::Forward(leg) => leg,
+            Verdict::Drop(reason) => return Tip::Ended(reason, from),
+            Verdict::Flood(legs) => {
+                return Tip::Flooded(Flood { at, passed: branch.passed, legs, inside, edit });
+            }
+            Verdict::Forward(leg) => Leg { leg, ..at },
             Verdict::Park => return Tip::Reached(End::Parked),
         };
-        match graph.wire(Leg { leg, ..at }) {
-            Some(Wire::Link(peer)) => branch.at = peer,
+        let Some(edit) = exit(leg, inside.as_ref(), edit, traveller) else {
+            traveller.note(Step::Drop(Reason::TagsFull));
+            return Tip::Ended(Reason::TagsFull, from);
+        };
+        match graph.wire(leg) {
+            Some(Wire::Link(peer, _)) => (branch.at, branch.edit) = (peer, edit),
             Some(Wire::Port(port)) => {
-                traveller.deliver(port);
+                traveller.deliver(port, edit);
                 return Tip::Reached(End::Sent);
             }
             None => {
                 traveller.note(Step::Drop(Reason::NoPort));
-                return Tip::Ended(Reason::NoPort, branch.from);
+                return Tip::Ended(Reason::NoPort, from);
             }
+        }
+    }
+}
+
+#[inline]
+fn exit(leg: Leg, inside: Option<&Inside>, edit: Edit, traveller: &impl Traveller) -> Option<Edit> {
+    match inside {
+        None => Some(edit),
+        Some(inside) => traveller.exit(leg, inside, edit),
+    }
+}
+
+/// Copies for ports that watch the device, as the frame came in.
+#[cold]
+fn mirror(graph: &Graph, at: Leg, edit: Edit, traveller: &mut impl Traveller) {
+    for leg in traveller.extras().mirrors.clone().iter() {
+        if let Some(Wire::Port(port)) = graph.wire(Leg { leg, ..at }) {
+            traveller.deliver(port, edit);
         }
     }
 }
@@ -100,21 +145,20 @@ fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> 
 /// Delivers to the ports of a flood and walks its branches on. Flooded is what reached somebody; else the frame ended
 /// for the reason that all branches gave, or because there is no port if they differ.
 #[inline(never)]
-fn flood(
-    graph: &Graph,
-    from: Leg,
-    passed: u8,
-    legs: &LegSet,
-    stack: &mut Vec<Branch>,
-    traveller: &mut impl Traveller,
-) -> End {
+fn spread_all(graph: &Graph, flood: &Flood, stack: &mut Vec<Branch>, traveller: &mut impl Traveller) -> End {
     stack.clear();
-    let mut reached = spread(graph, from, passed, legs, stack, traveller);
+    let mut reached = spread(graph, flood, stack, traveller);
     let mut common = None;
+    let mut asked = 1;
     while let Some(branch) = stack.pop() {
-        match follow(graph, branch, traveller) {
+        asked += 1;
+        let tip = match asked > 2 * graph.devices() {
+            true => Tip::Ended(Reason::HopLimit, branch.from),
+            false => follow(graph, branch, traveller),
+        };
+        match tip {
             Tip::Reached(_) => reached = true,
-            Tip::Flooded(at, passed, legs) => reached |= spread(graph, at, passed, &legs, stack, traveller),
+            Tip::Flooded(flood) => reached |= spread(graph, &flood, stack, traveller),
             Tip::Ended(reason, from) => {
                 common = Some(if common.is_none_or(|c| c == reason) { reason } else { Reason::NoPort });
                 if let Some(from) = from {
@@ -127,25 +171,42 @@ fn flood(
 }
 
 /// Delivers to the ports among the legs, and puts the others on the stack; says whether there was a port.
-fn spread(
+fn spread(graph: &Graph, flood: &Flood, stack: &mut Vec<Branch>, traveller: &mut impl Traveller) -> bool {
+    let mut reached = false;
+    for leg in flood.legs.iter() {
+        reached |= copy(graph, flood, Leg { leg, ..flood.at }, flood.edit, stack, traveller);
+    }
+    let mut next = 0;
+    while let Some(&(leg, mac)) = traveller.extras().copies.get(next) {
+        reached |= copy(graph, flood, Leg { leg, ..flood.at }, flood.edit.to(mac), stack, traveller);
+        next += 1;
+    }
+    reached
+}
+
+/// One copy of a flood; says whether it reached a port.
+fn copy(
     graph: &Graph,
-    at: Leg,
-    passed: u8,
-    legs: &LegSet,
+    flood: &Flood,
+    from: Leg,
+    edit: Edit,
     stack: &mut Vec<Branch>,
     traveller: &mut impl Traveller,
 ) -> bool {
-    let mut reached = false;
-    for leg in legs.iter() {
-        let from = Leg { leg, ..at };
-        match graph.wire(from) {
-            Some(Wire::Link(peer)) => stack.push(Branch { at: peer, from: Some(from), passed }),
-            Some(Wire::Port(port)) => {
-                traveller.deliver(port);
-                reached = true;
-            }
-            None => {}
+    let Some(edit) = exit(from, flood.inside.as_ref(), edit, traveller) else {
+        traveller.note(Step::Withhold(from.leg, Reason::TagsFull));
+        traveller.withhold(from, Reason::TagsFull);
+        return false;
+    };
+    match graph.wire(from) {
+        Some(Wire::Link(peer, _)) => {
+            stack.push(Branch { at: peer, from: Some(from), passed: flood.passed, edit });
+            false
         }
+        Some(Wire::Port(port)) => {
+            traveller.deliver(port, edit);
+            true
+        }
+        None => false,
     }
-    reached
 }

@@ -52,11 +52,7 @@ fn check(result: libc::c_int) -> io::Result<()> {
 // ---- packet sockets -------------------------------------------------------------------------------------------
 
 /// Sets one of the `PACKET_` options whose value is an int.
-pub(crate) fn packet_set_option(
-    socket: BorrowedFd<'_>,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> io::Result<()> {
+pub fn packet_set_option(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let len = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the kernel reads `len` bytes of `value`, which lives until the call returns. Neither rustix nor
     // socket2 knows the options of packet sockets.
@@ -86,21 +82,21 @@ pub(crate) fn packet_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
 // ---- reading and writing frames -------------------------------------------------------------------------------
 
 /// How many messages [`packet_receive`] takes at most.
-pub(crate) const MESSAGES_MAX: usize = 32;
+pub const MESSAGES_MAX: usize = 32;
 
 /// A message that [`packet_receive`] read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Message {
+pub struct Message {
     /// Bytes read, the virtio-net header included.
-    pub(crate) len: usize,
+    pub len: usize,
     /// The VLAN tag that the kernel took out of the frame (V19).
-    pub(crate) tag: Option<Tag>,
+    pub tag: Option<Tag>,
 }
 
 /// Reads one message into each of `buffers`, from `offset` on, until there are no more; returns how many.
 ///
 /// The socket must be non-blocking. All bookkeeping is on the stack: nothing is allocated.
-pub(crate) fn packet_receive(
+pub fn packet_receive(
     socket: BorrowedFd<'_>,
     buffers: &mut [Box<[u8]>],
     offset: usize,

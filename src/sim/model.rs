@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind};
-use crate::fabric::{Behind, Change, Station};
-use crate::frame::{End, Headers, NodeId, Offload, PortId};
+use crate::fabric::{Change, Station};
+use crate::frame::{End, Headers, LinkId, NodeId, Offload, Plug, PortId};
 use crate::time::Time;
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
@@ -20,6 +20,7 @@ const HOPS_MAX: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     bridges: Vec<Bridge>,
+    links: Vec<(LinkId, [NodeId; 2])>,
 }
 
 /// What should become of a frame.
@@ -45,7 +46,7 @@ struct Bridge {
 
 #[derive(Clone, Debug)]
 struct Leg {
-    behind: Behind,
+    behind: Plug,
     config: LegConfig,
     up: bool,
 }
@@ -53,7 +54,7 @@ struct Leg {
 #[derive(Clone, Debug)]
 struct Entry {
     mac: Mac,
-    behind: Behind,
+    behind: Plug,
     kind: StationKind,
     seen: Time,
 }
@@ -93,18 +94,18 @@ impl Model {
     /// What should become of a frame that enters through `port`.
     pub fn receive(&mut self, port: PortId, frame: &[u8], now: Time) -> Fate {
         self.expire(now);
-        let plugged = |bridge: &Bridge| bridge.leg(Behind::Port(port)).is_some();
+        let plugged = |bridge: &Bridge| bridge.leg(Plug::Port(port)).is_some();
         let Some(bridge) = self.bridges.iter().position(plugged) else {
             return Fate::dropped(Reason::IngressDown);
         };
         match Headers::parse(frame, &Offload::NONE) {
-            Ok(headers) => self.walk(bridge, Behind::Port(port), &headers, now, 1),
+            Ok(headers) => self.walk(bridge, Plug::Port(port), &headers, now, 1),
             Err(reason) => Fate::dropped(reason),
         }
     }
 
     /// What a bridge should know now, by address.
-    pub fn stations(&mut self, bridge: NodeId, now: Time) -> Vec<(Mac, Behind, StationKind)> {
+    pub fn stations(&mut self, bridge: NodeId, now: Time) -> Vec<(Mac, Plug, StationKind)> {
         self.expire(now);
         let stations = self.bridge(bridge).map(|bridge| &bridge.stations);
         let mut known: Vec<_> =
@@ -113,22 +114,24 @@ impl Model {
         known
     }
 
-    fn walk(&mut self, at: usize, from: Behind, h: &Headers, now: Time, hops: usize) -> Fate {
+    fn walk(&mut self, at: usize, from: Plug, h: &Headers, now: Time, hops: usize) -> Fate {
         if hops > HOPS_MAX {
             return Fate::dropped(Reason::HopLimit);
         }
         let bridge = &mut self.bridges[at];
         let answer = bridge.forward(from, h, now);
-        let here = bridge.id;
         let mut fate = Fate { reasons: answer.reasons, ..Fate::default() };
         for leg in &answer.legs {
             match *leg {
-                Behind::Port(port) => {
+                Plug::Port(port) => {
                     fate.ports.insert(port);
                 }
-                Behind::Bridge(next) => {
+                Plug::Link(link, side) => {
+                    let (_, ends) =
+                        self.links.iter().find(|(id, _)| *id == link).expect("a leg has its link");
+                    let next = ends[1 - usize::from(side)];
                     let next = self.bridges.iter().position(|b| b.id == next).expect("links have two ends");
-                    fate.add(self.walk(next, Behind::Bridge(here), h, now, hops + 1));
+                    fate.add(self.walk(next, Plug::Link(link, 1 - side), h, now, hops + 1));
                 }
             }
         }
@@ -156,8 +159,12 @@ impl Model {
     }
 
     fn port(&mut self, port: PortId) -> Option<(&mut Bridge, usize)> {
+        self.leg(Plug::Port(port))
+    }
+
+    fn leg(&mut self, behind: Plug) -> Option<(&mut Bridge, usize)> {
         self.bridges.iter_mut().find_map(|bridge| {
-            let leg = bridge.legs.iter().position(|leg| leg.behind == Behind::Port(port))?;
+            let leg = bridge.legs.iter().position(|leg| leg.behind == behind)?;
             Some((bridge, leg))
         })
     }
@@ -168,14 +175,19 @@ impl Model {
                 let fresh = self.bridge(id).is_none();
                 fresh.then(|| self.bridges.push(Bridge { id, config, legs: vec![], stations: vec![] }))
             }
-            Change::AddLink(a, b) => self.add_link(a, b),
+            Change::AddGroup(_) | Change::AddPermit(..) | Change::AddVlan(..) => None,
+            Change::RemoveGroup(_)
+            | Change::RemovePermit(..)
+            | Change::RemoveVlan(..)
+            | Change::SetBackup(..) => None,
+            Change::AddLink(link, nodes, configs) => self.add_link(link, nodes, configs),
             Change::AddPort(port, bridge, config) => {
                 if self.port(port).is_some() {
                     return None;
                 }
                 let bridge = self.bridge(bridge)?;
-                bridge.legs.push(Leg { behind: Behind::Port(port), config, up: true });
-                bridge.add_local(port, config, now);
+                bridge.legs.push(Leg { behind: Plug::Port(port), config, up: true });
+                bridge.add_local(Plug::Port(port), config, now);
                 Some(())
             }
             Change::AddStation(station) => self.add_station(station, now),
@@ -183,36 +195,37 @@ impl Model {
                 self.bridge(id)?.config = config;
                 Some(())
             }
-            Change::ConfigurePort(port, config) => {
-                let (bridge, leg) = self.port(port)?;
+            Change::ConfigureLeg(behind, config) => {
+                let (bridge, leg) = self.leg(behind)?;
                 let old = std::mem::replace(&mut bridge.legs[leg].config, config);
-                let behind = Behind::Port(port);
                 if (old.role, old.mac) != (config.role, config.mac) {
                     bridge.stations.retain(|e| e.behind != behind || e.kind != StationKind::Local);
-                    bridge.add_local(port, config, now);
+                    bridge.add_local(behind, config, now);
                 }
                 if old.role != config.role {
                     bridge.flush(Some(behind));
                 }
                 Some(())
             }
-            Change::Flush(id, port) => {
+            Change::Flush(id, at, _) => {
                 let bridge = self.bridge(id)?;
-                if let Some(port) = port {
-                    bridge.leg(Behind::Port(port))?;
+                if let Some(at) = at {
+                    bridge.leg(at)?;
                 }
-                bridge.flush(port.map(Behind::Port));
+                bridge.flush(at);
                 Some(())
             }
             Change::RemoveBridge(id) => {
                 let empty = self.bridge(id)?.legs.is_empty();
                 empty.then(|| self.bridges.retain(|bridge| bridge.id != id))
             }
-            Change::RemoveLink(a, b) => {
-                self.bridge(a)?.remove_leg(Behind::Bridge(b))?;
-                self.bridge(b)?.remove_leg(Behind::Bridge(a))
+            Change::RemoveLink(link) => {
+                let at = self.links.iter().position(|(id, _)| *id == link)?;
+                let (_, [a, b]) = self.links.remove(at);
+                self.bridge(a)?.remove_leg(Plug::Link(link, 0))?;
+                self.bridge(b)?.remove_leg(Plug::Link(link, 1))
             }
-            Change::RemovePort(port) => self.port(port)?.0.remove_leg(Behind::Port(port)),
+            Change::RemovePort(port) => self.port(port)?.0.remove_leg(Plug::Port(port)),
             Change::RemoveStation(station) => {
                 let bridge = self.bridge(station.bridge)?;
                 // B6: wherever it has moved to since
@@ -225,19 +238,20 @@ impl Model {
                 let (bridge, leg) = self.port(port)?;
                 bridge.legs[leg].up = up;
                 if !up {
-                    bridge.flush(Some(Behind::Port(port)));
+                    bridge.flush(Some(Plug::Port(port)));
                 }
                 Some(())
             }
         }
     }
 
-    fn add_link(&mut self, a: NodeId, b: NodeId) -> Option<()> {
+    fn add_link(&mut self, link: LinkId, nodes: [NodeId; 2], configs: [LegConfig; 2]) -> Option<()> {
+        let [a, b] = nodes;
         (self.bridge(a).is_some() && self.bridge(b).is_some() && !self.connected(a, b)).then_some(())?;
-        for (here, there) in [(a, b), (b, a)] {
-            let config = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
-            self.bridge(here)?.legs.push(Leg { behind: Behind::Bridge(there), config, up: true });
+        for (side, (node, config)) in (0..).zip(nodes.into_iter().zip(configs)) {
+            self.bridge(node)?.legs.push(Leg { behind: Plug::Link(link, side), config, up: true });
         }
+        self.links.push((link, nodes));
         Some(())
     }
 
@@ -246,13 +260,9 @@ impl Model {
         let mut reached = BTreeSet::from([a]);
         loop {
             let before = reached.len();
-            for bridge in &self.bridges {
-                let links = bridge.legs.iter().filter_map(|leg| match leg.behind {
-                    Behind::Bridge(other) => Some(other),
-                    Behind::Port(_) => None,
-                });
-                if reached.contains(&bridge.id) {
-                    reached.extend(links);
+            for (_, ends) in &self.links {
+                if ends.iter().any(|end| reached.contains(end)) {
+                    reached.extend(ends);
                 }
             }
             if reached.len() == before {
@@ -263,13 +273,12 @@ impl Model {
 
     fn add_station(&mut self, station: Station, now: Time) -> Option<()> {
         let bridge = self.bridge(station.bridge)?;
-        bridge.leg(Behind::Port(station.port))?;
+        bridge.leg(station.at)?;
         // B10: as `bridge fdb add`, which does not replace
         let set = bridge.find(station.mac).is_some_and(|entry| entry.kind != StationKind::Learned);
         (!set).then_some(())?;
         bridge.stations.retain(|entry| entry.mac != station.mac);
-        let behind = Behind::Port(station.port);
-        bridge.stations.push(Entry { mac: station.mac, behind, kind: station.kind, seen: now });
+        bridge.stations.push(Entry { mac: station.mac, behind: station.at, kind: station.kind, seen: now });
         Some(())
     }
 }
@@ -277,7 +286,7 @@ impl Model {
 /// What one bridge says.
 #[derive(Default)]
 struct Answer {
-    legs: Vec<Behind>,
+    legs: Vec<Plug>,
     flood: bool,
     reasons: BTreeSet<Reason>,
 }
@@ -289,7 +298,7 @@ impl Answer {
 }
 
 impl Bridge {
-    fn leg(&self, behind: Behind) -> Option<&Leg> {
+    fn leg(&self, behind: Plug) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.behind == behind)
     }
 
@@ -297,12 +306,12 @@ impl Bridge {
         self.stations.iter().find(|entry| entry.mac == mac)
     }
 
-    fn flush(&mut self, only: Option<Behind>) {
+    fn flush(&mut self, only: Option<Plug>) {
         let hit = |entry: &Entry| only.is_none_or(|behind| behind == entry.behind);
         self.stations.retain(|entry| entry.kind != StationKind::Learned || !hit(entry));
     }
 
-    fn remove_leg(&mut self, behind: Behind) -> Option<()> {
+    fn remove_leg(&mut self, behind: Plug) -> Option<()> {
         let at = self.legs.iter().position(|leg| leg.behind == behind)?;
         self.legs.remove(at);
         // B18: static entries too
@@ -311,14 +320,14 @@ impl Bridge {
     }
 
     /// B11: the host's address replaces whatever was known of it.
-    fn add_local(&mut self, port: PortId, config: LegConfig, now: Time) {
+    fn add_local(&mut self, behind: Plug, config: LegConfig, now: Time) {
         let (Role::Host, Some(mac)) = (config.role, config.mac) else { return };
         self.stations.retain(|entry| entry.mac != mac);
         let kind = StationKind::Local;
-        self.stations.push(Entry { mac, behind: Behind::Port(port), kind, seen: now });
+        self.stations.push(Entry { mac, behind, kind, seen: now });
     }
 
-    fn forward(&mut self, from: Behind, h: &Headers, now: Time) -> Answer {
+    fn forward(&mut self, from: Plug, h: &Headers, now: Time) -> Answer {
         let ingress = self.leg(from).expect("a walk follows wires").clone();
         if !ingress.up {
             return Answer::drop(Reason::IngressDown);
@@ -358,7 +367,7 @@ impl Bridge {
         self.deliver(&ingress, h)
     }
 
-    fn learn(&mut self, mac: Mac, from: Behind, now: Time) {
+    fn learn(&mut self, mac: Mac, from: Plug, now: Time) {
         // B14: an ageing time of zero remembers nobody, and moves nobody
         if self.config.ageing.is_zero() {
             return;
@@ -367,7 +376,7 @@ impl Bridge {
         match self.stations.iter_mut().find(|entry| entry.mac == mac) {
             Some(entry) => match entry.kind {
                 StationKind::Learned | StationKind::Static => (entry.behind, entry.seen) = (from, now),
-                StationKind::Local | StationKind::Sticky => {}
+                StationKind::Local | StationKind::Locked | StationKind::Sticky => {}
             },
             None if learned >= self.config.fdb_max as usize => {}
             None => {

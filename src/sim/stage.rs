@@ -1,5 +1,6 @@
 //! A bare fabric that stories are told to, one action at a time.
 
+use super::world::written;
 use crate::fabric::{Change, ChangeError, Fabric};
 use crate::frame::{Batch, End, Frame, PortId};
 use crate::sim::Action;
@@ -58,16 +59,31 @@ impl Stage {
     /// # Panics
     /// If a frame would leave through one port twice, or the books do not balance.
     pub fn receive(&mut self, port: PortId, bytes: &[u8]) -> (Vec<PortId>, End) {
+        let (written, end) = self.exchange(port, bytes);
+        let ports: Vec<_> = written.into_iter().map(|(port, _)| port).collect();
+        assert!(ports.is_sorted_by(|a, b| a < b), "twice out of one port: {ports:?}");
+        (ports, end)
+    }
+
+    /// What leaves through which port, in ascending order, when a frame enters, and how that frame ends.
+    ///
+    /// # Panics
+    /// If the books do not balance.
+    pub fn exchange(&mut self, port: PortId, bytes: &[u8]) -> (Vec<(PortId, Vec<u8>)>, End) {
         self.batch.push(Frame::copy_of(bytes, port));
         self.fabric.receive(&mut self.batch, self.now);
-        let mut ports: Vec<_> = self.batch.deliveries().iter().map(|delivery| delivery.port).collect();
-        ports.sort_unstable();
-        assert!(ports.is_sorted_by(|a, b| a < b), "twice out of one port: {ports:?}");
+        let frames = self.batch.frames();
+        let mut outputs: Vec<_> = self
+            .batch
+            .deliveries()
+            .iter()
+            .map(|delivery| (delivery.port, written(&frames[usize::from(delivery.frame)], &delivery.edit)))
+            .collect();
+        outputs.sort();
         let end = self.batch.ends()[0];
         self.batch.clear(drop);
         let books = self.fabric.books();
-        let ended = books.consumed + books.drops.total() + books.flooded + books.parked + books.sent;
-        assert_eq!(books.received, ended, "the books do not balance: {books:?}");
-        (ports, end)
+        assert!(books.balance(), "the books do not balance: {books:?}");
+        (outputs, end)
     }
 }

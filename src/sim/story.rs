@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind};
 use crate::fabric::{Change, Station};
-use crate::frame::{NodeId, PortId};
+use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::sim::rng::Rng;
 use crate::wire::mac::Mac;
 
@@ -145,7 +145,7 @@ fn on_bridge(change: &mut Change, plain: impl Fn(&mut BridgeConfig)) {
 }
 
 fn on_leg(change: &mut Change, plain: impl Fn(&mut LegConfig)) {
-    if let Change::AddPort(_, _, config) | Change::ConfigurePort(_, config) = change {
+    if let Change::AddPort(_, _, config) | Change::ConfigureLeg(_, config) = change {
         plain(config);
     }
 }
@@ -164,7 +164,9 @@ impl Teller {
             if let Some(last) = bridge.checked_sub(1) {
                 let parent =
                     if self.rng.chance(70) { last } else { self.rng.below(u64::from(bridge)) as u16 };
-                setup.push(Change::AddLink(NodeId(parent), NodeId(bridge)));
+                let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
+                let nodes = [NodeId(parent), NodeId(bridge)];
+                setup.push(Change::AddLink(LinkId(last), nodes, [wire; 2]));
             }
         }
         for port in 0..self.ports() {
@@ -191,18 +193,19 @@ impl Teller {
         let station = Station {
             bridge,
             mac: *self.rng.pick(&ADDRESSES[..STATIONS - 1]),
-            port: PortId(port),
+            vlan: None,
+            at: Plug::Port(PortId(port)),
             kind: *self.rng.pick(&[StationKind::Static, StationKind::Sticky]),
         };
         // one port stays up, or the kernel's bridge would lose its carrier
         let fixed = self.is_host(port) || port == 1;
         match self.rng.below(12) {
-            0..4 => Change::ConfigurePort(PortId(port), self.leg_config(port)),
+            0..4 => Change::ConfigureLeg(Plug::Port(PortId(port)), self.leg_config(port)),
             4..6 if !self.is_host(port) => Change::AddStation(station),
             6..8 if !self.is_host(port) => Change::RemoveStation(station),
             8 => Change::ConfigureBridge(bridge, self.bridge_config(false)),
-            9 => Change::Flush(bridge, self.rng.chance(70).then_some(PortId(port))),
-            _ if self.taste.kernel && fixed => Change::Flush(bridge, None),
+            9 => Change::Flush(bridge, self.rng.chance(70).then_some(Plug::Port(PortId(port))), None),
+            _ if self.taste.kernel && fixed => Change::Flush(bridge, None, None),
             10 if !self.taste.kernel => *self.rng.pick(&[
                 Change::RemovePort(PortId(port)),
                 Change::AddPort(PortId(port), bridge, LegConfig::default()),
@@ -224,6 +227,7 @@ impl Teller {
             fdb_max: if self.taste.kernel { default.fdb_max } else { *self.rng.pick(&[1, 3, 4096]) },
             group_fwd_mask: *self.rng.pick(&MASKS),
             no_linklocal_learn: !self.taste.kernel && self.rng.chance(30),
+            ..default
         }
     }
 
@@ -331,7 +335,7 @@ struct Plain<'a>(&'a Change);
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.0 {
-            Change::AddPort(..) | Change::ConfigurePort(..) => {
+            Change::AddPort(..) | Change::ConfigureLeg(..) => {
                 without(&format!("{:?}", self.0), &format!("{:?}", LegConfig::default()))
             }
             Change::AddBridge(..) | Change::ConfigureBridge(..) => {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::bridge::{BridgeConfig, LegConfig};
 use crate::fabric::{Change, ChangeError, Fabric};
-use crate::frame::{Batch, End, Frame, NodeId, PortId};
+use crate::frame::{Batch, Edit, End, Frame, LinkId, NodeId, PortId};
 use crate::sim::host::Host;
 use crate::sim::record::Recording;
 use crate::sim::rng::{Rng, seed_from_environment};
@@ -46,6 +46,7 @@ pub struct World {
     flights: BTreeMap<(Time, u64), Flight>,
     flown: u64,
     bridges: u16,
+    links: u16,
     recording: Recording,
     last: Trace,
 }
@@ -55,6 +56,8 @@ pub struct World {
 struct Socket {
     wire: Wire,
     host: Option<Host>,
+    /// The port at the other end of a cable.
+    cable: Option<PortId>,
     inbox: Vec<Vec<u8>>,
 }
 
@@ -89,6 +92,7 @@ impl World {
             flights: BTreeMap::new(),
             flown: 0,
             bridges: 0,
+            links: 0,
             recording: Recording::default(),
             last: Trace::off(),
         }
@@ -120,7 +124,23 @@ impl World {
 
     /// Joins two bridges.
     pub fn link(&mut self, a: NodeId, b: NodeId) {
-        self.change(Change::AddLink(a, b));
+        let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
+        let link = LinkId(self.links);
+        self.links += 1;
+        self.change(Change::AddLink(link, [a, b], [wire; 2]));
+    }
+
+    /// Joins two ports by a cable outside: what leaves through one enters through the other.
+    pub fn cable(&mut self, a: PortId, b: PortId) {
+        self.socket(a).cable = Some(b);
+        self.socket(b).cable = Some(a);
+    }
+
+    /// Takes the cable out again.
+    pub fn cut(&mut self, a: PortId) {
+        if let Some(b) = self.socket(a).cable.take() {
+            self.socket(b).cable = None;
+        }
     }
 
     /// Lays another wire to a port.
@@ -151,12 +171,9 @@ impl World {
         batch.push(Frame::copy_of(bytes, port));
         self.fabric.receive(&mut batch, self.now);
         let [end] = batch.ends() else { panic!("one frame, one end, but {:?}", batch.ends()) };
-        for delivery in batch.deliveries() {
-            self.recording.add(self.now, delivery.port, false, bytes);
-            self.fly(delivery.port, false, bytes.to_vec());
-        }
-        self.check_books();
-        *end
+        let end = *end;
+        self.take_deliveries(&batch);
+        end
     }
 
     /// Lets time pass.
@@ -174,8 +191,9 @@ impl World {
             assert!(ticks < TICKS_MAX, "at {} the fabric asks for the same moment for ever", self.now);
             self.now = self.now.max(next);
             if deadline <= arrival {
-                self.fabric.tick(self.now);
-                self.check_books();
+                let mut batch = Batch::new();
+                self.fabric.tick(self.now, &mut batch);
+                self.take_deliveries(&batch);
             } else if let Some((_, flight)) = self.flights.pop_first() {
                 self.arrive(flight);
             }
@@ -252,6 +270,9 @@ impl World {
             return;
         }
         let socket = self.socket(port);
+        if let Some(other) = socket.cable {
+            return self.fly(other, true, bytes);
+        }
         let answer = socket.host.as_mut().and_then(|host| host.receive(&bytes));
         socket.inbox.push(bytes);
         if let Some(answer) = answer {
@@ -259,12 +280,27 @@ impl World {
         }
     }
 
+    /// What the fabric delivered leaves through the ports, as its edits want it.
+    fn take_deliveries(&mut self, batch: &Batch) {
+        for delivery in batch.deliveries() {
+            let bytes = written(&batch.frames()[usize::from(delivery.frame)], &delivery.edit);
+            self.recording.add(self.now, delivery.port, false, &bytes);
+            self.fly(delivery.port, false, bytes);
+        }
+        self.check_books();
+    }
+
     /// The law: what was received is what ended, in one way each.
     fn check_books(&self) {
         let books = self.fabric.books();
-        let ended = books.consumed + books.drops.total() + books.flooded + books.parked + books.sent;
-        assert!(books.received == ended, "the books do not balance: {books:?}");
+        assert!(books.balance(), "the books do not balance: {books:?}");
     }
+}
+
+/// The bytes that a port writes.
+pub(super) fn written(frame: &Frame, edit: &Edit) -> Vec<u8> {
+    let (head, len) = edit.head(frame.bytes());
+    [&head[..len], &frame.bytes()[edit.tail()..]].concat()
 }
 
 /// Says how to have a failure again.

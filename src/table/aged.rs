@@ -108,6 +108,12 @@ impl<V: Copy> AgedTable<V> {
         self.index.find(hashed.hash, same).map(|slot| Slot(*slot))
     }
 
+    /// The key of the entry there.
+    #[inline]
+    pub fn key(&self, slot: Slot) -> u64 {
+        self.entries[slot.0 as usize].key
+    }
+
     /// The value there.
     #[inline]
     pub fn value(&self, slot: Slot) -> V {

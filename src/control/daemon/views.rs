@@ -14,7 +14,7 @@ use crate::control::registry::Registry;
 use crate::control::setting;
 use crate::control::view::{DropView, NetworkView, PortView, StationView, StatsView, Traffic};
 use crate::engine::{EngineStats, Switch};
-use crate::fabric::{Behind, Books};
+use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
 use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
@@ -25,7 +25,7 @@ pub(super) use layer2::{mdb, stp, vlan};
 #[derive(Debug)]
 pub(super) struct Snapshot {
     ports: Vec<PortSnapshot>,
-    stations: Vec<(NodeId, Vec<(StationEntry, Behind)>)>,
+    stations: Vec<(NodeId, Vec<(StationEntry, Plug)>)>,
     books: Books,
     engine: EngineStats,
 }
@@ -51,7 +51,7 @@ impl Snapshot {
         Self {
             ports: ports.iter().map(&mut port).collect(),
             stations: bridges.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
-            books: *switch.fabric.books(),
+            books: switch.fabric.books(),
             engine: switch.stats,
         }
     }
@@ -141,11 +141,13 @@ pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> 
     for (bridge, stations) in &snapshot.stations {
         for (entry, behind) in stations {
             let ifname = match behind {
-                Behind::Bridge(node) => registry.node_name(*node),
-                Behind::Port(port) => registry.port_name(*port),
+                Plug::Link(link, side) => {
+                    registry.link_name(*link).map(|(a, b)| if *side == 0 { b } else { a })
+                }
+                Plug::Port(port) => registry.port_name(*port),
             };
             let state = match entry.kind {
-                StationKind::Learned => "",
+                StationKind::Learned | StationKind::Locked => "",
                 StationKind::Local => "permanent",
                 StationKind::Static | StationKind::Sticky => "static",
             };

@@ -3,15 +3,18 @@
 //! Writing a frame into a TAP runs the whole way through the bridge before the call returns (V27), so what it
 //! delivers can be read at once, and "nothing came out" is certain without waiting.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, IntoRawFd};
 
-use netlink_packet_route::link::{InfoBridge, InfoBridgePort, LinkAttribute};
+use netlink_packet_route::link::{
+    BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, LinkAttribute,
+};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
 use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
 use vswitchd::fabric::Change;
-use vswitchd::frame::PortId;
+use vswitchd::frame::{PortId, Tag};
+use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
 use vswitchd::wire::mac::Mac;
 
 use super::netlink::Netlink;
@@ -24,7 +27,9 @@ pub(crate) struct Rig {
     bridge: u32,
     taps: Vec<Tap>,
     host: socket2::Socket,
-    buffer: Vec<u8>,
+    buffer: [Box<[u8]>; 1],
+    /// Whether VLANs are anything but off and empty.
+    vlans: bool,
 }
 
 struct Tap {
@@ -35,6 +40,32 @@ struct Tap {
 
 /// Something came out of a port.
 pub(crate) type Output = (PortId, Vec<u8>);
+
+/// A station that a bridge knows; the VLAN is zero on a bridge that does not filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) mac: Mac,
+    pub(crate) vid: u16,
+    pub(crate) port: PortId,
+    pub(crate) kind: StationKind,
+}
+
+/// How a bridge filters VLANs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filtering {
+    /// 0x8100 or 0x88a8.
+    pub(crate) tpid: u16,
+    /// The VLAN of every port that has none; zero for none.
+    pub(crate) default_pvid: u16,
+}
+
+/// A VLAN of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vlan {
+    pub(crate) vid: u16,
+    pub(crate) pvid: bool,
+    pub(crate) untagged: bool,
+}
 
 /// Runs `test` on a thread in a new network namespace, which dies with it. False where that is not allowed.
 pub(crate) fn in_new_namespace(test: impl FnOnce() + Send) -> bool {
@@ -74,6 +105,8 @@ impl Rig {
         for mtu in [1400, 1500] {
             netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
         }
+        // or a station set without a VLAN would be set in that one as well, though nothing is filtered (B58)
+        netlink.set_bridge(bridge, vec![InfoBridge::VlanDefaultPvid(0)])?;
         let mut taps = Vec::new();
         for port in 1..=ports {
             let iface = Iface::without_packet_info(&format!("tap{port}"), Mode::Tap)?;
@@ -88,7 +121,8 @@ impl Rig {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         let host = packet_socket(bridge)?;
-        Ok(Self { netlink, bridge, taps, host, buffer: vec![0; 70_000] })
+        let buffer = [vec![0; 70_000].into_boxed_slice()];
+        Ok(Self { netlink, bridge, taps, host, buffer, vlans: false })
     }
 
     /// As if new, set up like that.
@@ -98,10 +132,20 @@ impl Rig {
                 self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
             }
         }
-        for (mac, interface, kind) in self.netlink.stations(self.bridge)? {
-            if kind != StationKind::Learned {
-                self.netlink.remove_station(interface, mac)?;
+        // the highest VLANs first: one that is taken away without a VLAN is so in all of them
+        for (mac, vid, interface, kind) in self.netlink.stations(self.bridge)?.into_iter().rev() {
+            if kind == StationKind::Learned {
+                continue;
             }
+            if vid != 0 {
+                // what was set in a VLAN stays there when the port leaves it (B61), but can then not be named
+                let flags = BridgeVlanInfoFlags::empty();
+                self.netlink.add_vlan(interface, self.bridge, BridgeVlanInfo { flags, vid })?;
+            }
+            self.netlink.remove_station(interface, mac, vid)?;
+        }
+        if self.vlans {
+            self.set_filtering(None)?;
         }
         self.netlink.set_bridge(self.bridge, vec![InfoBridge::FdbFlush])?;
         for change in setup {
@@ -122,12 +166,12 @@ impl Rig {
                 let index = self.tap(station.port).index;
                 let sticky = station.kind == StationKind::Sticky;
                 let set = self.find(|mac, kind| mac == station.mac && kind != StationKind::Learned)?;
-                Ok(set.is_none() && self.netlink.add_station(index, station.mac, sticky).is_ok())
+                Ok(set.is_none() && self.netlink.add_station(index, station.mac, 0, sticky).is_ok())
             }
             Change::RemoveStation(station) => {
                 // wherever it has moved to
                 match self.find(|mac, kind| (mac, kind) == (station.mac, station.kind))? {
-                    Some(index) => self.netlink.remove_station(index, station.mac).map(|()| true),
+                    Some(index) => self.netlink.remove_station(index, station.mac, 0).map(|()| true),
                     None => Ok(false),
                 }
             }
@@ -164,13 +208,80 @@ impl Rig {
     }
 
     /// What the bridge knows.
-    pub(crate) fn stations(&mut self) -> io::Result<Vec<(Mac, PortId, StationKind)>> {
+    pub(crate) fn stations(&mut self) -> io::Result<Vec<Known>> {
         let stations = self.netlink.stations(self.bridge)?;
         let port = |index| self.taps.iter().position(|tap| tap.index == index);
         Ok(stations
             .into_iter()
-            .filter_map(|(mac, index, kind)| Some((mac, PortId(port(index)? as u16 + 1), kind)))
+            .filter_map(|(mac, vid, index, kind)| {
+                Some(Known { mac, vid, port: PortId(port(index)? as u16 + 1), kind })
+            })
             .collect())
+    }
+
+    /// Whether this kernel's bridge can filter VLANs at all.
+    pub(crate) fn can_filter(&mut self) -> io::Result<bool> {
+        self.netlink.can_filter_vlans(BRIDGE)
+    }
+
+    /// Filters VLANs or not. Either way no port is in any afterwards but in the default one.
+    pub(crate) fn set_filtering(&mut self, filtering: Option<Filtering>) -> io::Result<()> {
+        self.vlans = filtering.is_some();
+        let Filtering { tpid, default_pvid } =
+            filtering.unwrap_or(Filtering { tpid: 0x8100, default_pvid: 0 });
+        self.netlink.set_bridge(
+            self.bridge,
+            vec![
+                InfoBridge::VlanDefaultPvid(0),
+                InfoBridge::VlanProtocol(tpid.into()),
+                InfoBridge::VlanFiltering(filtering.is_some()),
+            ],
+        )?;
+        for (interface, vlan) in self.netlink.vlans()? {
+            self.netlink.remove_vlan(interface, self.bridge, vlan.vid)?;
+        }
+        self.set_default_pvid(default_pvid)
+    }
+
+    /// Sets the VLAN of ports that have none; zero for none.
+    pub(crate) fn set_default_pvid(&mut self, vid: u16) -> io::Result<()> {
+        self.netlink.set_bridge(self.bridge, vec![InfoBridge::VlanDefaultPvid(vid)])
+    }
+
+    /// Sets a station at a port, in one VLAN or all of the port's; whether the kernel agreed.
+    pub(crate) fn add_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
+        self.netlink.add_station(self.tap(port).index, mac, vid.unwrap_or(0), false).is_ok()
+    }
+
+    /// Takes a station away, likewise.
+    pub(crate) fn remove_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
+        self.netlink.remove_station(self.tap(port).index, mac, vid.unwrap_or(0)).is_ok()
+    }
+
+    /// Puts a port into a VLAN, or changes how it is in it; whether the kernel agreed.
+    pub(crate) fn add_vlan(&mut self, port: PortId, vlan: Vlan) -> bool {
+        let mut flags = BridgeVlanInfoFlags::empty();
+        flags.set(BridgeVlanInfoFlags::Pvid, vlan.pvid);
+        flags.set(BridgeVlanInfoFlags::Untagged, vlan.untagged);
+        let info = BridgeVlanInfo { flags, vid: vlan.vid };
+        self.netlink.add_vlan(self.interface(port), self.bridge, info).is_ok()
+    }
+
+    /// Takes a port out of a VLAN; whether it was in it.
+    pub(crate) fn remove_vlan(&mut self, port: PortId, vid: u16) -> bool {
+        self.netlink.remove_vlan(self.interface(port), self.bridge, vid).is_ok()
+    }
+
+    /// The VLANs that a port is in, ascending.
+    pub(crate) fn vlans(&mut self, port: PortId) -> io::Result<Vec<Vlan>> {
+        let interface = self.interface(port);
+        let all = self.netlink.vlans()?.into_iter().filter(|(of, _)| *of == interface);
+        let vlan = |BridgeVlanInfo { flags, vid }| Vlan {
+            vid,
+            pvid: flags.contains(BridgeVlanInfoFlags::Pvid),
+            untagged: flags.contains(BridgeVlanInfoFlags::Untagged),
+        };
+        Ok(all.map(|(_, info)| vlan(info)).collect())
     }
 
     /// Sets how long stations are remembered, in hundredths of a second.
@@ -208,7 +319,11 @@ impl Rig {
     /// The interface that an entry leads to.
     fn find(&mut self, wanted: impl Fn(Mac, StationKind) -> bool) -> io::Result<Option<u32>> {
         let known = self.netlink.stations(self.bridge)?;
-        Ok(known.into_iter().find(|(mac, _, kind)| wanted(*mac, *kind)).map(|(_, index, _)| index))
+        Ok(known.into_iter().find(|(mac, .., kind)| wanted(*mac, *kind)).map(|(_, _, index, _)| index))
+    }
+
+    fn interface(&self, port: PortId) -> u32 {
+        if port.0 == 0 { self.bridge } else { self.tap(port).index }
     }
 
     fn tap(&self, port: PortId) -> &Tap {
@@ -216,17 +331,20 @@ impl Rig {
     }
 
     fn drain(&mut self, outputs: &mut Vec<Output>) -> io::Result<()> {
+        let mut messages = [Message::default(); MESSAGES_MAX];
         loop {
-            match (&self.host).read(&mut self.buffer) {
-                Ok(length) => outputs.push((PortId(0), self.buffer[..length].to_vec())),
+            match sys::packet_receive(self.host.as_fd(), &mut self.buffer, 0, &mut messages) {
+                Ok(_) => {
+                    outputs.push((PortId(0), whole(&self.buffer[0][..messages[0].len], messages[0].tag)))
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
         for (port, tap) in self.taps.iter().enumerate().filter(|(_, tap)| tap.up) {
             loop {
-                match tap.iface.recv(&mut self.buffer) {
-                    Ok(length) => outputs.push((PortId(port as u16 + 1), self.buffer[..length].to_vec())),
+                match tap.iface.recv(&mut self.buffer[0]) {
+                    Ok(length) => outputs.push((PortId(port as u16 + 1), self.buffer[0][..length].to_vec())),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error),
                 }
@@ -236,9 +354,20 @@ impl Rig {
     }
 }
 
-/// A raw socket on an interface, which does not wait.
+/// A frame as it was before the kernel took out its tag (V19).
+fn whole(bytes: &[u8], tag: Option<Tag>) -> Vec<u8> {
+    match tag {
+        Some(Tag { tpid, tci }) => {
+            [&bytes[..12], &tpid.to_be_bytes(), &tci.to_be_bytes(), &bytes[12..]].concat()
+        }
+        None => bytes.to_vec(),
+    }
+}
+
+/// A raw socket on an interface, which does not wait, and tells the tag that the kernel takes out of a frame.
 fn packet_socket(index: u32) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW.nonblocking(), None)?;
+    sys::packet_set_option(socket.as_fd(), libc::PACKET_AUXDATA, 1)?;
     let bound = socket.try_clone()?;
     let interface = pnet_datalink::NetworkInterface {
         name: BRIDGE.into(),

@@ -6,14 +6,18 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::link::{
-    InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage, State,
+    AfSpecBridge, BridgeFlag, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, InfoData,
+    InfoKind, InfoPortData, InfoPortKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+    State,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use vswitchd::bridge::StationKind;
 use vswitchd::wire::mac::Mac;
+
+/// A station of the kernel's: address, VLAN (zero for none), interface, kind.
+pub(crate) type Entry = (Mac, u16, u32, StationKind);
 
 /// A conversation with the kernel about the namespace it was begun in.
 pub(crate) struct Netlink {
@@ -81,19 +85,19 @@ impl Netlink {
         Ok(link.attributes.contains(&LinkAttribute::OperState(State::Up)))
     }
 
-    pub(crate) fn add_station(&mut self, index: u32, mac: Mac, sticky: bool) -> io::Result<()> {
-        let mut entry = fdb_entry(index, mac);
+    pub(crate) fn add_station(&mut self, index: u32, mac: Mac, vid: u16, sticky: bool) -> io::Result<()> {
+        let mut entry = fdb_entry(index, mac, vid);
         entry.header.state = NeighbourState::Noarp;
         entry.header.flags.set(NeighbourFlags::Sticky, sticky);
         self.ask(RouteNetlinkMessage::NewNeighbour(entry), NLM_F_CREATE | NLM_F_REPLACE).map(drop)
     }
 
-    pub(crate) fn remove_station(&mut self, index: u32, mac: Mac) -> io::Result<()> {
-        self.ask(RouteNetlinkMessage::DelNeighbour(fdb_entry(index, mac)), 0).map(drop)
+    pub(crate) fn remove_station(&mut self, index: u32, mac: Mac, vid: u16) -> io::Result<()> {
+        self.ask(RouteNetlinkMessage::DelNeighbour(fdb_entry(index, mac, vid)), 0).map(drop)
     }
 
-    /// The entries of a bridge that are not the machine's own, as (address, interface, kind).
-    pub(crate) fn stations(&mut self, bridge: u32) -> io::Result<Vec<(Mac, u32, StationKind)>> {
+    /// The entries of a bridge that are not the machine's own.
+    pub(crate) fn stations(&mut self, bridge: u32) -> io::Result<Vec<Entry>> {
         let mut dump = NeighbourMessage::default();
         dump.header.family = AddressFamily::Bridge;
         let mut stations = Vec::new();
@@ -109,14 +113,65 @@ impl Netlink {
                 NeighbourAttribute::LinkLayerAddress(mac) => mac.as_slice().try_into().ok().map(Mac),
                 _ => None,
             });
+            let vid = entry.attributes.iter().find_map(|attribute| match attribute {
+                NeighbourAttribute::Vlan(vid) => Some(*vid),
+                _ => None,
+            });
             if let Some(mac) = mac
                 && entry.attributes.contains(&NeighbourAttribute::Controller(bridge))
             {
-                stations.push((mac, entry.header.ifindex, kind));
+                stations.push((mac, vid.unwrap_or(0), entry.header.ifindex, kind));
             }
         }
-        stations.sort_by_key(|(mac, ..)| *mac);
+        stations.sort_by_key(|(mac, vid, ..)| (*mac, *vid));
         Ok(stations)
+    }
+
+    /// Whether the kernel could filter VLANs on a bridge: then it has a default one, if only none.
+    pub(crate) fn can_filter_vlans(&mut self, name: &str) -> io::Result<bool> {
+        let link = self.link(LinkAttribute::IfName(name.into()))?;
+        let infos = link.attributes.into_iter().find_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => Some(infos),
+            _ => None,
+        });
+        let data = infos.unwrap_or_default().into_iter().find_map(|info| match info {
+            LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
+            _ => None,
+        });
+        // VlanFiltering is told by every kernel
+        Ok(data.unwrap_or_default().iter().any(|data| matches!(data, InfoBridge::VlanDefaultPvid(_))))
+    }
+
+    /// `bridge vlan add`; on an interface that is itself the bridge, with `self`.
+    pub(crate) fn add_vlan(&mut self, interface: u32, bridge: u32, vlan: BridgeVlanInfo) -> io::Result<()> {
+        let request = vlan_request(interface, bridge, vlan);
+        self.ask(RouteNetlinkMessage::SetLink(request), 0).map(drop)
+    }
+
+    /// `bridge vlan del`, likewise.
+    pub(crate) fn remove_vlan(&mut self, interface: u32, bridge: u32, vid: u16) -> io::Result<()> {
+        let vlan = BridgeVlanInfo { flags: BridgeVlanInfoFlags::empty(), vid };
+        let request = vlan_request(interface, bridge, vlan);
+        self.ask(RouteNetlinkMessage::DelLink(request), 0).map(drop)
+    }
+
+    /// `bridge vlan show`: interfaces and their VLANs.
+    pub(crate) fn vlans(&mut self) -> io::Result<Vec<(u32, BridgeVlanInfo)>> {
+        let mut dump = LinkMessage::default();
+        dump.header.interface_family = AddressFamily::Bridge;
+        dump.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::Brvlan])];
+        let mut vlans = Vec::new();
+        for answer in self.ask(RouteNetlinkMessage::GetLink(dump), NLM_F_DUMP)? {
+            let RouteNetlinkMessage::NewLink(link) = answer else { continue };
+            for attribute in link.attributes {
+                let LinkAttribute::AfSpecBridge(specs) = attribute else { continue };
+                vlans.extend(specs.into_iter().filter_map(|spec| match spec {
+                    AfSpecBridge::VlanInfo(vlan) => Some((link.header.index, vlan)),
+                    _ => None,
+                }));
+            }
+        }
+        Ok(vlans)
     }
 
     fn link(&mut self, which: LinkAttribute) -> io::Result<LinkMessage> {
@@ -163,11 +218,25 @@ impl Netlink {
     }
 }
 
-fn fdb_entry(index: u32, mac: Mac) -> NeighbourMessage {
+fn fdb_entry(index: u32, mac: Mac, vid: u16) -> NeighbourMessage {
     let mut entry = NeighbourMessage::default();
     entry.header.family = AddressFamily::Bridge;
     entry.header.ifindex = index;
     entry.header.flags = NeighbourFlags::Controller;
     entry.attributes = vec![NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())];
+    if vid != 0 {
+        entry.attributes.push(NeighbourAttribute::Vlan(vid));
+    }
     entry
+}
+
+fn vlan_request(interface: u32, bridge: u32, vlan: BridgeVlanInfo) -> LinkMessage {
+    let mut link = LinkMessage::default();
+    link.header.interface_family = AddressFamily::Bridge;
+    link.header.index = interface;
+    // what the crate calls "lower device" is `self`
+    let whose = if interface == bridge { BridgeFlag::LowerDev } else { BridgeFlag::Controller };
+    let specs = vec![AfSpecBridge::Flags(whose), AfSpecBridge::VlanInfo(vlan)];
+    link.attributes = vec![LinkAttribute::AfSpecBridge(specs)];
+    link
 }

@@ -1,0 +1,60 @@
+//! What there is to be seen: counters, stations, memberships. For people, so it may allocate.
+
+use super::{Books, Fabric, Node};
+use crate::bridge::{BridgeCounters, StationEntry, StpLegSummary, StpSummary, VlanEntry};
+use crate::frame::{Leg, LegIndex, NodeId, Plug, PortId};
+use crate::time::Time;
+use crate::verdict::DropCounters;
+
+impl Fabric {
+    /// The books of the whole fabric.
+    pub fn books(&self) -> Books {
+        Books { unmade: self.books.unmade + self.outbox.lost(), ..self.books }
+    }
+
+    /// What a bridge has done; `None` if there is no such bridge.
+    pub fn bridge_counters(&self, bridge: NodeId) -> Option<BridgeCounters> {
+        self.node(bridge).map(|Node::Bridge(bridge)| *bridge.counters())
+    }
+
+    /// Why frames that entered through this port ended.
+    pub fn dropped_in(&self, port: PortId) -> DropCounters {
+        self.port(port).map(|port| port.dropped).unwrap_or_default()
+    }
+
+    /// Why copies that would have left through this port were withheld.
+    pub fn withheld_out(&self, port: PortId) -> DropCounters {
+        let Some(Leg { node, leg }) = self.port(port).map(|port| port.leg) else {
+            return DropCounters::default();
+        };
+        self.node(node).map(|Node::Bridge(bridge)| bridge.withheld(leg)).unwrap_or_default()
+    }
+
+    /// The stations a bridge knows, in the order of VLAN and address, each with what is plugged in where it is.
+    pub fn stations(&self, bridge: NodeId, now: Time) -> Vec<(StationEntry, Plug)> {
+        let stations = self.node(bridge).map(|Node::Bridge(bridge)| bridge.stations(now)).unwrap_or_default();
+        let at = |leg| self.plug(Leg { node: bridge, leg });
+        stations.into_iter().filter_map(|entry| Some((entry, at(entry.leg)?))).collect()
+    }
+
+    /// Every leg of a bridge, with the VLANs it is in, in ascending order (B51).
+    pub fn vlans(&self, bridge: NodeId) -> Vec<(Plug, Vec<VlanEntry>)> {
+        self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.vlans(leg)))
+    }
+
+    /// The spanning tree of a bridge, and what part each of its legs has in it; the host has none.
+    pub fn tree(&self, bridge: NodeId, now: Time) -> Option<(StpSummary, Vec<(Plug, StpLegSummary)>)> {
+        let Node::Bridge(device) = self.node(bridge)?;
+        Some((device.tree(now), self.each_leg(bridge, |Node::Bridge(bridge), leg| bridge.tree_leg(leg))))
+    }
+
+    /// What is plugged into a leg: to name the legs of traces and events.
+    pub fn plug(&self, leg: Leg) -> Option<Plug> {
+        self.graph.plug(leg)
+    }
+
+    fn each_leg<T>(&self, node: NodeId, view: impl Fn(&Node, LegIndex) -> Option<T>) -> Vec<(Plug, T)> {
+        let Some(device) = self.node(node) else { return Vec::new() };
+        self.graph.plugs(node).filter_map(|(leg, plug)| Some((plug, view(device, leg)?))).collect()
+    }
+}
