@@ -6,7 +6,7 @@
 //! {"time":1700000002.0,"event":"link","ifname":"vm1","master":"lan","state":"forwarding"}
 //! {"time":1700000002.0,"event":"mdb","dev":"lan","port":"vm1","grp":"239.1.1.1","state":"temp","vid":10}
 //! {"time":1700000002.0,"event":"vlan","ifname":"vm1","vlan":10,"flags":["PVID"]}
-//! {"time":1700000002.0,"event":"stp","ifname":"lan","text":"root 8000.02:00:00:00:00:01, cost 4 through uplink"}
+//! {"time":1700000002.0,"event":"stp","ifname":"lan","text":"root 8000.020000000001, cost 4 through uplink"}
 //! {"time":1700000002.0,"event":"guard","ifname":"vm1","master":"lan","text":"quarantine begins: …"}
 //! {"time":1700000002.0,"event":"lab","text":"port vm1 gone"}
 //! {"time":1700000002.0,"event":"missing","count":12}

@@ -9,7 +9,7 @@ use crate::control::plan::{Line, Plan};
 use crate::control::protocol::ExplainStep;
 use crate::control::registry::Registry;
 use crate::fabric::Fabric;
-use crate::frame::{Edit, Leg, LegIndex, LinkId, NodeId, Plug, PortId};
+use crate::frame::{Edit, Leg, LegIndex, NodeId, Plug, PortId};
 use crate::time::Time;
 use crate::trace::{Cast, Step, Trace, Unlearned};
 use crate::verdict::Reason;
@@ -141,7 +141,7 @@ impl Words<'_> {
     /// What is plugged into a leg of the device we are at.
     fn leg(&self, leg: LegIndex) -> (String, Option<Line>) {
         match self.walk.plugs.get(&(self.here.0, leg.0)) {
-            Some(Plug::Link(link, side)) => self.link(*link, *side),
+            Some(end @ Plug::Link(..)) => self.link(*end),
             Some(Plug::Port(port)) => {
                 let (name, line) = self.port(*port);
                 (format!("port {name}"), line)
@@ -150,14 +150,10 @@ impl Words<'_> {
         }
     }
 
-    fn link(&self, link: LinkId, side: u8) -> (String, Option<Line>) {
-        let ends = self.registry.link_name(link).unwrap_or(("?", "?"));
-        let other = if side == 0 { ends.1 } else { ends.0 };
-        let found = self.plan.links.iter().find(|link| {
-            let [a, b] = &link.networks;
-            (a.as_str(), b.as_str()) == ends || (b.as_str(), a.as_str()) == ends
-        });
-        (format!("the link to {other}"), found.map(|link| link.line))
+    fn link(&self, end: Plug) -> (String, Option<Line>) {
+        let leg = self.registry.plug_name(end).and_then(|name| self.plan.leg(name));
+        let other = leg.and_then(|leg| leg.leads_to).unwrap_or("?");
+        (format!("the link to {other}"), leg.map(|leg| leg.line))
     }
 
     fn port(&self, port: PortId) -> (String, Option<Line>) {

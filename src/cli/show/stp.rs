@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_tree_is_a_head_and_a_table() {
-        let (here, root) = ("8000.02:00:00:00:00:02", "8000.02:00:00:00:00:01");
+        let (here, root) = ("8000.020000000002", "8000.020000000001");
         let port = |name: &str, id: &str, role: &str, state: &str| TreePortView {
             ifname: name.into(),
             role: role.into(),
@@ -116,18 +116,18 @@ mod tests {
         };
         let expected = "\
 lan (rstp)
-  bridge id  8000.02:00:00:00:00:02
-  root id    8000.02:00:00:00:00:01 (cost 2 through lan/dmz)
+  bridge id  8000.020000000002
+  root id    8000.020000000001 (cost 2 through lan/dmz)
   times      hello 2 s, max age 20 s, forward delay 15 s
   changes    3, the last 12 s ago
-port     id    role        state       cost  designated bridge       port  cost  bpdus in  out  flags
-lan/dmz  8001  root        forwarding     2  8000.02:00:00:00:00:01  8001     0        13    0
-vm1      8002  designated  learning       2  8000.02:00:00:00:00:02  8001     0         0    7  edge, guard
+port     id    role        state       cost  designated bridge  port  cost  bpdus in  out  flags
+lan/dmz  8001  root        forwarding     2  8000.020000000001  8001     0        13    0
+vm1      8002  designated  learning       2  8000.020000000002  8001     0         0    7  edge, guard
 ";
         assert_eq!(render(&[tree.clone()], false), expected);
         let root = TreeView { root_port: None, root_id: here.into(), topology_change: true, ..tree };
         let text = render(&[root.clone(), root], false);
-        assert!(text.contains("8000.02:00:00:00:00:02 (this bridge)"), "{text}");
+        assert!(text.contains("8000.020000000002 (this bridge)"), "{text}");
         assert!(text.contains("12 s ago, one is going on\n"), "{text}");
         assert!(text.contains("\n\nlan (rstp)\n"), "an empty line between networks: {text}");
         assert_eq!(render(&[], false), "no network has a spanning tree\n");

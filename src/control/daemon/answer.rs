@@ -4,7 +4,7 @@ use super::{DaemonError, Instance, views};
 use crate::control::explain::{self, Walk};
 use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Refusal, Request, Response, What};
 use crate::control::server::Answer;
-use crate::control::view::View;
+use crate::control::view::{TreeView, View};
 use crate::engine::Stopped;
 use crate::frame::{FRAME_MAX, NodeId, PortId};
 
@@ -50,7 +50,7 @@ impl Instance {
             What::Nodes => View::Nodes(self.lab.nodes()),
             What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry, &self.down)),
             What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
-            What::Stp => View::Stp(views::stp(plan)),
+            What::Stp => View::Stp(self.trees()?),
             What::Vlan => View::Vlan(views::vlan(plan)),
         })
     }
@@ -61,6 +61,12 @@ impl Instance {
         let all: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
         let bridges = if stations { all } else { Vec::new() };
         self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges))
+    }
+
+    fn trees(&self) -> Result<Vec<TreeView>, Stopped> {
+        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
+        let (trees, now) = self.engine.with(move |switch| (views::trees(switch, &bridges), switch.now))?;
+        Ok(views::stp(&trees, now, &self.plan, &self.registry))
     }
 
     fn explain(&self, port: &str, frame: Vec<u8>) -> Response {

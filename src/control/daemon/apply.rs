@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{DaemonError, Instance, load};
-use crate::control::diff::{diff, machines};
+use crate::control::diff::{describe, diff, machines};
 use crate::control::event::Happening;
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
@@ -49,7 +49,7 @@ impl Instance {
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
-        let mut done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
+        let mut done = describe(&diff(&self.plan, &plan));
         done.extend(machines(&self.plan, &plan));
         for name in self.apply(plan)? {
             if !done.iter().any(|line| line.starts_with(&format!("port {name} "))) {
@@ -81,6 +81,7 @@ impl Instance {
             }
         };
         let names = opened.iter().map(|(name, _)| name.clone()).collect();
+        self.monitors.rename(&registry);
         self.change_fabric(changes, opened, &registry)?;
         self.registry = registry;
         let old = std::mem::replace(&mut self.plan, plan);

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use super::answer::unknown;
 use super::{ApplyError, Instance};
-use crate::control::diff::diff;
+use crate::control::diff::{describe, diff};
 use crate::control::edit::{Edit, Vid};
 use crate::control::plan::{Line, Plan};
 use crate::control::protocol::{Body, Refusal, Response};
@@ -62,7 +62,7 @@ impl Instance {
     /// Puts the edited plan to work. If the fabric refuses a part of it, the parts before are taken back.
     fn settle(&mut self, plan: Plan) -> Edited {
         let changes = diff(&self.plan, &plan);
-        let lines = changes.iter().map(ToString::to_string).collect();
+        let lines = describe(&changes);
         let back = diff(&plan, &self.plan);
         match self.apply(plan) {
             Ok(_) => Ok(lines),
@@ -91,7 +91,7 @@ impl Instance {
         if removed {
             return self.settle(plan);
         }
-        let on = port.and_then(|port| self.registry_plug(port));
+        let on = port.and_then(|port| self.registry.plug(port));
         let nodes: Vec<(NodeId, String)> = self.nodes();
         let forgotten =
             self.engine.with(move |switch| forget(switch, &nodes, mac, on, vlan)).map_err(ended)?;
@@ -113,7 +113,7 @@ impl Instance {
             // the host's port has the name of its network, and that name means the network
             Some(name) if plan.network(name).is_some() => (Some(name.to_owned()), None),
             Some(name) => match leg::find(plan, name) {
-                Ok(leg) => (Some(leg.network.to_owned()), self.registry_plug(name)),
+                Ok(leg) => (Some(leg.network.to_owned()), self.registry.plug(name)),
                 Err(_) => {
                     let networks = plan.networks.iter().map(|n| n.name.as_str());
                     return Err(unknown(
@@ -201,14 +201,10 @@ impl Instance {
         restored.unwrap_or_default()
     }
 
-    fn nodes(&self) -> Vec<(NodeId, String)> {
+    /// The bridges and the names of their networks, in the order of the file.
+    pub(super) fn nodes(&self) -> Vec<(NodeId, String)> {
         let networks = self.plan.networks.iter();
         networks.filter_map(|n| Some((self.registry.node(&n.name)?, n.name.clone()))).collect()
-    }
-
-    /// The plug of a port or an end of a link.
-    fn registry_plug(&self, name: &str) -> Option<Plug> {
-        self.registry.port(name).map(Plug::Port)
     }
 }
 
@@ -223,13 +219,16 @@ fn forget(
     let now = switch.now;
     let mut forgotten = Vec::new();
     for (node, name) in nodes {
-        for (entry, behind) in switch.fabric.stations(*node, now) {
-            let at = super::views::plug(behind);
-            if entry.mac != mac || on.is_some_and(|on| at != Some(on)) {
+        for (entry, at) in switch.fabric.stations(*node, now) {
+            let meant = entry.mac == mac
+                && entry.kind.ages()
+                && on.is_none_or(|on| at == on)
+                && vlan.is_none_or(|vlan| entry.vid == vlan.get());
+            if !meant {
                 continue;
             }
-            let Some(at) = at else { continue };
-            let station = Station { bridge: *node, mac, vlan: vlan.map(Vid::get), at, kind: entry.kind };
+            let only = (entry.vid != 0).then_some(entry.vid);
+            let station = Station { bridge: *node, mac, vlan: only, at, kind: entry.kind };
             if switch.fabric.apply(Change::RemoveStation(station), now).is_ok() {
                 forgotten.push(format!("fdb {mac} on {name} forgotten"));
             }

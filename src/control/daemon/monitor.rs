@@ -1,24 +1,30 @@
 //! `monitor`: what happens, told to whoever watches, each on a thread of its own.
 //!
-//! Whoever watches has a queue of bounded length. What happens is put into it without waiting: who reads too slowly
-//! loses events, and is told how many with the next that fits. When the client goes away the write fails, the queue
-//! closes with the thread, and is forgotten.
+//! Whoever watches has two queues of bounded length: one for what the control thread does, one for what happens inside
+//! the devices, which the engine fills. Both are filled without waiting: who reads too slowly loses events, and is
+//! told how many before the next that fits. When the client goes away the write fails, the queues close with the
+//! thread, and are forgotten.
 
-use std::io::{BufWriter, Write};
+mod changes;
+mod news;
+
+use std::io::{self, BufWriter, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 
+use self::changes::changes;
+use self::news::{Known, TOPICS};
 use super::Instance;
 use super::capture::has_gone;
 use crate::control::event::{EventView, Happening, Topic};
-use crate::control::plan::{LegView, Plan};
+use crate::control::plan::Plan;
 use crate::control::protocol::Response;
+use crate::control::registry::Registry;
 use crate::control::server::Answer;
-use crate::control::setting;
-use crate::control::view::VlanEntryView;
+use crate::engine::Told;
 
 /// How many events may wait for a reader.
 const QUEUE: usize = 1024;
@@ -31,6 +37,8 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
     running: Vec<Running>,
+    /// What the engine's ids mean.
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Debug)]
@@ -43,11 +51,21 @@ struct Running {
     missing: u64,
 }
 
-/// Where a reader finds its events.
+/// Where a reader finds what the control thread tells.
 #[derive(Debug)]
 struct Reader {
     events: Receiver<EventView>,
     _alive: Arc<()>,
+}
+
+/// What the writing thread owns.
+struct Stream {
+    topics: Vec<Topic>,
+    reader: Reader,
+    /// What the engine tells; nothing if nothing of it is watched.
+    told: Receiver<Told>,
+    known: Arc<Mutex<Known>>,
+    unix_origin_nanos: u64,
 }
 
 impl Monitors {
@@ -61,6 +79,11 @@ impl Monitors {
         let alive = Arc::new(());
         self.running.push(Running { topics, sink, reader: Arc::downgrade(&alive), missing: 0 });
         Some(Reader { events, _alive: alive })
+    }
+
+    /// The names of the plan that is about to be put to work.
+    pub(super) fn rename(&self, registry: &Registry) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).renew(registry);
     }
 
     /// Whether nobody would be told.
@@ -77,8 +100,7 @@ impl Monitors {
 impl Running {
     /// Whether anybody still reads.
     fn tell(&mut self, event: &EventView) -> bool {
-        let topic = event.happened.topic();
-        if !self.topics.is_empty() && topic.is_some_and(|topic| !self.topics.contains(&topic)) {
+        if !watches(&self.topics, &event.happened) {
             return true;
         }
         if self.missing > 0 {
@@ -105,17 +127,30 @@ impl Running {
 
 impl Instance {
     /// Begins to tell a client what happens.
-    pub(super) fn monitor(&mut self, what: Vec<Topic>) -> Answer {
-        match self.monitors.add(what) {
-            Some(reader) => Answer::Stream(Box::new(move |client| {
-                // a client that has gone is the normal end
-                let _ = write(&client, &reader.events);
-            })),
-            None => Answer::Reply(Response::error_with_hint(
+    pub(super) fn monitor(&mut self, topics: Vec<Topic>) -> Answer {
+        let Some(reader) = self.monitors.add(topics.clone()) else {
+            let hint = "end one of them";
+            return Answer::Reply(Response::error_with_hint(
                 format!("{MONITORS_MAX} clients watch already"),
-                "end one of them",
-            )),
+                hint,
+            ));
+        };
+        let mut told = never();
+        if topics.is_empty() || topics.iter().any(|topic| TOPICS.contains(topic)) {
+            let (sink, receiver) = bounded(QUEUE);
+            if let Err(stopped) =
+                self.engine.with(move |switch| switch.monitors.add(&mut switch.fabric, sink))
+            {
+                return Answer::Reply(Response::error(stopped.to_string()));
+            }
+            told = receiver;
         }
+        let (known, unix_origin_nanos) = (Arc::clone(&self.monitors.known), self.engine.unix_origin_nanos());
+        let stream = Stream { topics, reader, told, known, unix_origin_nanos };
+        Answer::Stream(Box::new(move |client| {
+            // a client that has gone is the normal end
+            let _ = stream.write(&client);
+        }))
     }
 
     /// Tells who watches what happened just now.
@@ -132,59 +167,59 @@ impl Instance {
     }
 }
 
-/// Writes a line for each event until the client goes away or the lab goes down.
-fn write(client: &UnixStream, events: &Receiver<EventView>) -> std::io::Result<()> {
-    let mut writer = BufWriter::new(client);
-    loop {
-        match events.recv_timeout(LOOK) {
-            Ok(first) => {
-                for event in std::iter::once(first).chain(events.try_iter().take(QUEUE)) {
-                    serde_json::to_writer(&mut writer, &event)?;
-                    writer.write_all(b"\n")?;
-                }
+impl Stream {
+    /// Writes a line for each event until the client goes away or the lab goes down.
+    fn write(&self, client: &UnixStream) -> io::Result<()> {
+        let mut writer = BufWriter::new(client);
+        loop {
+            select! {
+                recv(self.reader.events) -> event => match event {
+                    Ok(event) => line(&mut writer, &event)?,
+                    Err(_) => return Ok(()),
+                },
+                recv(self.told) -> told => match told {
+                    Ok(told) => self.news(&mut writer, &told)?,
+                    Err(_) => return Ok(()),
+                },
+                default(LOOK) => if has_gone(client) {
+                    return Ok(());
+                },
+            }
+            if self.reader.events.is_empty() && self.told.is_empty() {
                 writer.flush()?;
             }
-            Err(RecvTimeoutError::Timeout) if has_gone(client) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
+
+    /// What the engine told, if it is watched.
+    fn news(&self, writer: &mut impl Write, told: &Told) -> io::Result<()> {
+        let time = seconds(self.unix_origin_nanos + told.time.as_nanos());
+        if told.missing > 0 {
+            let happened = Happening::Missing { count: told.missing };
+            line(writer, &EventView { time, deleted: false, happened })?;
+        }
+        // names are replaced whole, so they are sound even if somebody panicked while replacing them
+        let (deleted, happened) = self.known.lock().unwrap_or_else(PoisonError::into_inner).tell(&told.news);
+        if watches(&self.topics, &happened) {
+            line(writer, &EventView { time, deleted, happened })?;
+        }
+        Ok(())
+    }
+}
+
+fn line(writer: &mut impl Write, event: &EventView) -> io::Result<()> {
+    serde_json::to_writer(&mut *writer, event)?;
+    writer.write_all(b"\n")
+}
+
+/// Whether somebody who watches these topics is told.
+fn watches(topics: &[Topic], happened: &Happening) -> bool {
+    topics.is_empty() || happened.topic().is_none_or(|topic| topics.contains(&topic))
 }
 
 /// To the microsecond, which is what 64 bits can tell of a date.
 fn seconds(unix_nanos: u64) -> f64 {
     (unix_nanos / 1000) as f64 / 1e6
-}
-
-/// What the user changed: settings and VLANs, leg by leg; each with whether it is gone. Frames change neither.
-fn changes(old: &Plan, new: &Plan) -> Vec<(bool, Happening)> {
-    let mut found = Vec::new();
-    let twin = |plan: &Plan, leg: &LegView<'_>| {
-        plan.leg(leg.name).filter(|twin| twin.network == leg.network).map(|twin| twin.settings.clone())
-    };
-    for leg in old.legs() {
-        let now = twin(new, &leg).unwrap_or_default();
-        let gone = leg.settings.vlans.iter().filter(|entry| now.vlan(entry.vid).is_none());
-        found.extend(gone.map(|entry| (true, vlan(&leg, entry))));
-    }
-    for leg in new.legs() {
-        let before = twin(old, &leg).unwrap_or_default();
-        let differs = setting::differences(&before.leg, &leg.settings.leg);
-        let backup = setting::Setting::BackupPort(leg.settings.backup.clone());
-        let backup = (before.backup != leg.settings.backup).then_some(backup);
-        let flags: Vec<String> = differs.iter().chain(&backup).map(ToString::to_string).collect();
-        if !flags.is_empty() {
-            let (ifname, master) = (leg.name.to_owned(), leg.network.to_owned());
-            found.push((false, Happening::Link { ifname, master, state: String::new(), flags }));
-        }
-        let came = leg.settings.vlans.iter().filter(|entry| before.vlan(entry.vid) != Some(**entry));
-        found.extend(came.map(|entry| (false, vlan(&leg, entry))));
-    }
-    found
-}
-
-fn vlan(leg: &LegView<'_>, entry: &crate::fabric::VlanEntry) -> Happening {
-    Happening::Vlan { ifname: leg.name.to_owned(), entry: VlanEntryView::from(*entry) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod layer2;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::bridge::{Role, StationEntry, StationKind, StpMode};
+use crate::bridge::{Role, StationEntry, StationKind, StpLegSummary, StpMode, StpSummary};
 use crate::control::plan::{Netns, Plan, Port, Settings};
 use crate::control::registry::Registry;
 use crate::control::setting;
@@ -18,8 +18,18 @@ use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
 use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
+use crate::wire::mac::Mac;
 
-pub(super) use layer2::{mdb, stp, vlan};
+pub(super) use layer2::{mdb, state_name, stp, vlan};
+
+/// Trees, each with the bridge it is of.
+pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
+
+/// The spanning trees of these bridges. To be run on the engine thread.
+pub(super) fn trees(switch: &Switch, bridges: &[NodeId]) -> Trees {
+    let tree = |id: &NodeId| switch.fabric.tree(*id, switch.now).map(|(tree, legs)| (*id, tree, legs));
+    bridges.iter().filter_map(tree).collect()
+}
 
 /// Everything the engine can tell, at one moment.
 #[derive(Debug)]
@@ -140,30 +150,36 @@ pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> 
     let mut views = Vec::new();
     for (bridge, stations) in &snapshot.stations {
         for (entry, behind) in stations {
-            let ifname = match behind {
-                Plug::Link(link, side) => {
-                    registry.link_name(*link).map(|(a, b)| if *side == 0 { b } else { a })
-                }
-                Plug::Port(port) => registry.port_name(*port),
-            };
-            let state = match entry.kind {
-                StationKind::Learned | StationKind::Locked => "",
-                StationKind::Local => "permanent",
-                StationKind::Static | StationKind::Sticky => "static",
-            };
-            let sticky = entry.kind == StationKind::Sticky;
+            let ifname = registry.plug_name(*behind);
+            let master = registry.node_name(*bridge).unwrap_or_default();
+            let ages = matches!(entry.kind, StationKind::Learned | StationKind::Locked);
             views.push(StationView {
-                mac: entry.mac,
-                ifname: ifname.unwrap_or_default().to_owned(),
-                flags: sticky.then(|| "sticky".to_owned()).into_iter().collect(),
-                master: registry.node_name(*bridge).unwrap_or_default().to_owned(),
-                vlan: None,
-                state: state.to_owned(),
-                updated: (entry.kind == StationKind::Learned).then_some(entry.idle.as_secs()),
+                updated: ages.then_some(entry.idle.as_secs()),
+                ..station(entry.mac, entry.vid, entry.kind, ifname.unwrap_or_default(), master)
             });
         }
     }
     views
+}
+
+/// A station as `bridge fdb` has it.
+pub(super) fn station(mac: Mac, vid: u16, kind: StationKind, ifname: &str, master: &str) -> StationView {
+    let (flag, state) = match kind {
+        StationKind::Learned => (None, ""),
+        StationKind::Local => (None, "permanent"),
+        StationKind::Locked => (Some("locked"), ""),
+        StationKind::Static => (None, "static"),
+        StationKind::Sticky => (Some("sticky"), "static"),
+    };
+    StationView {
+        mac,
+        ifname: ifname.to_owned(),
+        flags: flag.map(str::to_owned).into_iter().collect(),
+        master: master.to_owned(),
+        vlan: (vid != 0).then_some(vid),
+        state: state.to_owned(),
+        updated: None,
+    }
 }
 
 /// `show drops`: every counter above zero.
@@ -226,14 +242,6 @@ fn flags(settings: &Settings) -> Vec<String> {
         flags.push("source_guard".into());
     }
     flags
-}
-
-/// What is plugged in there, as a change names it.
-pub(super) fn plug(behind: Behind) -> Option<Plug> {
-    match behind {
-        Behind::Bridge(_) => None,
-        Behind::Port(port) => Some(Plug::Port(port)),
-    }
 }
 
 fn stp_name(mode: StpMode) -> &'static str {

@@ -77,7 +77,7 @@ pub struct TreeView {
     pub ifname: String,
     /// `stp` or `rstp`.
     pub mode: String,
-    /// Priority and address of this bridge, as `8000.02:00:00:00:00:01`.
+    /// Priority and address of this bridge, as `8000.020000000001`.
     pub bridge_id: String,
     /// The same of the root.
     pub root_id: String,
@@ -126,7 +126,7 @@ pub struct TreePortView {
     pub designated_cost: u32,
     /// It leads to no other bridge.
     pub edge: bool,
-    /// `guard`, `root_block`: what was set.
+    /// `guard`, `root_block`: what was set; `disabled by guard`: what came of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// BPDUs that came in.
@@ -137,8 +137,4 @@ pub struct TreePortView {
     pub rx_tcn: u64,
     /// Topology change notices that went out.
     pub tx_tcn: u64,
-    /// Times it began to forward.
-    pub transition_fwd: u64,
-    /// Times it began to block.
-    pub transition_blk: u64,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{fdb, mdb, port, vlan};
 use crate::bridge::{BridgeConfig, LegConfig, Role};
-use crate::control::diff::diff;
+use crate::control::diff::{describe, diff};
 use crate::control::edit::{Member, Vid};
 use crate::control::plan::{Interface, Line, Link, LinkEnd, Netns, Network, Plan, Port, Settings};
 use crate::control::protocol::Refusal;
@@ -64,7 +64,7 @@ fn vid(number: u16) -> Vid {
 /// What an edit does to the plan, or its refusal, in words.
 fn said(before: &Plan, edited: Result<Plan, Refusal>) -> String {
     match edited {
-        Ok(after) => diff(before, &after).iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Ok(after) => describe(&diff(before, &after)).join(", "),
         Err(Refusal { error, hint }) => format!("{error}; {}", hint.unwrap_or_default()),
     }
 }
@@ -130,7 +130,7 @@ fn ports_enter_and_leave_vlans() {
     let place = |pvid, untagged| vlan::Place { pvid, untagged };
     let listed = |plan: &Plan, port: &str| {
         let vlans = &plan.settings(port).expect("a leg").vlans;
-        let entry = |e: &crate::fabric::VlanEntry| {
+        let entry = |e: &crate::bridge::VlanEntry| {
             format!("{}{}{}", e.vid, if e.pvid { "p" } else { "" }, if e.untagged { "u" } else { "" })
         };
         vlans.iter().map(entry).collect::<Vec<_>>().join(" ")

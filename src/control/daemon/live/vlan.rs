@@ -1,10 +1,10 @@
 //! `vlan add` and `vlan del`.
 
 use super::leg;
+use crate::bridge::VlanEntry;
 use crate::control::edit::Vid;
 use crate::control::plan::Plan;
 use crate::control::protocol::Refusal;
-use crate::fabric::VlanEntry;
 
 /// What a port is to a VLAN besides being in it.
 #[derive(Clone, Copy, Debug)]
