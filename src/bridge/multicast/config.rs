@@ -157,6 +157,15 @@ pub enum Group {
     Mac(Mac),
 }
 
+impl std::fmt::Display for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ip(group) => group.fmt(f),
+            Self::Mac(group) => group.fmt(f),
+        }
+    }
+}
+
 impl Group {
     /// Whether it may have members at all. 224.0.0.0/24 and ff02::1 are everybody's (B68), and what is no group is
     /// nobody's, though the kernel would remember it.

@@ -13,7 +13,7 @@ mod tcp;
 mod udp;
 mod views;
 
-pub use views::{drops, fdb};
+pub use views::{drops, fdb, mdb, stp};
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
