@@ -245,7 +245,7 @@ impl Multicast {
         if from.host && entry.host.joined {
             shorten(&mut entry.host.timer, end, now);
         } else if !from.host
-            && let Some(member) = at.and_then(|at| entry.members.get_mut(at)).filter(|m| !m.permanent)
+            && let Some(member) = at.and_then(|at| entry.members.get_mut(at))
             && !member.is_only_set()
         {
             shorten(&mut member.timer, end, now);
@@ -276,7 +276,7 @@ impl Multicast {
         if entry.host.joined && !entry.host.permanent {
             shorten(&mut entry.host.timer, end, now);
         }
-        for member in entry.members.iter_mut().filter(|member| !member.permanent && !member.is_only_set()) {
+        for member in entry.members.iter_mut().filter(|member| !member.is_only_set()) {
             if member.timer.is_some() || !minds || member.exclude {
                 shorten(&mut member.timer, end, now);
             }
