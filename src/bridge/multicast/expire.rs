@@ -17,7 +17,7 @@ const SWEEP_MAX: usize = 256;
 
 impl Multicast {
     /// Ends what has run out and asks what is due. Looks at so many groups and no more: the rest stays due.
-    pub(super) fn tick(&mut self, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
+    pub(in crate::bridge) fn tick(&mut self, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
         for _ in 0..SWEEP_MAX {
             let Some((_, id)) = self.mdb.first_due().filter(|(due, _)| *due <= now) else { break };
             self.settle(id, now, emit);
@@ -29,7 +29,7 @@ impl Multicast {
 
     /// When [`Multicast::tick`] has something to do.
     #[inline]
-    pub(super) fn deadline(&self) -> Option<Time> {
+    pub(in crate::bridge) fn deadline(&self) -> Option<Time> {
         let groups = self.mdb.first_due().map_or(Time::NEVER, |(due, _)| due);
         Some(groups.min(self.timers)).filter(|due| *due < Time::NEVER)
     }

@@ -28,7 +28,7 @@ pub(super) struct Origin {
 
 impl Multicast {
     /// Does what the message says. False if there was no room for a group it wants: then the kernel drops the frame.
-    pub(super) fn commit(
+    pub(in crate::bridge) fn commit(
         &mut self,
         leg: LegIndex,
         vid: u16,

@@ -14,7 +14,7 @@ use crate::wire::membership::SOURCES_MAX;
 
 /// Why an entry cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryError {
+pub(in crate::bridge) enum EntryError {
     /// As many groups, members or sources as there may be (B76, B78).
     Full,
     /// Everybody's group, or no group at all (B68).
@@ -28,7 +28,7 @@ pub(super) enum EntryError {
 impl Multicast {
     /// Takes other settings. What was learned stays; snooping that had switched itself off is on again if it is
     /// switched on anew, or may have more groups than there are (B76).
-    pub(super) fn configure(&mut self, config: MulticastConfig, now: Time) {
+    pub(in crate::bridge) fn configure(&mut self, config: MulticastConfig, now: Time) {
         let (was_on, before) = (self.is_on(), std::mem::replace(&mut self.config, config));
         if (config.snooping && !before.snooping) || config.hash_max > before.hash_max {
             self.tripped = false;
@@ -46,12 +46,12 @@ impl Multicast {
     }
 
     /// The bridge has another address now.
-    pub(super) fn set_mac(&mut self, mac: Mac) {
+    pub(in crate::bridge) fn set_mac(&mut self, mac: Mac) {
         self.mac = mac;
     }
 
     /// Adds a leg that is up; replaces what was there.
-    pub(super) fn attach(
+    pub(in crate::bridge) fn attach(
         &mut self,
         leg: LegIndex,
         config: MulticastLegConfig,
@@ -73,7 +73,7 @@ impl Multicast {
     }
 
     /// Removes a leg and everything behind it.
-    pub(super) fn detach(&mut self, leg: LegIndex, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
+    pub(in crate::bridge) fn detach(&mut self, leg: LegIndex, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
         if self.leg(leg).is_none() {
             return;
         }
@@ -84,7 +84,7 @@ impl Multicast {
     }
 
     /// Takes other settings for a leg; members that are there stay, even above a new limit.
-    pub(super) fn configure_leg(
+    pub(in crate::bridge) fn configure_leg(
         &mut self,
         leg: LegIndex,
         config: MulticastLegConfig,
@@ -100,7 +100,13 @@ impl Multicast {
     }
 
     /// The leg came up, or went down: who was behind it is gone, but for what the user set (B78).
-    pub(super) fn set_up(&mut self, leg: LegIndex, up: bool, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
+    pub(in crate::bridge) fn set_up(
+        &mut self,
+        leg: LegIndex,
+        up: bool,
+        now: Time,
+        emit: &mut impl FnMut(Effect<'_>),
+    ) {
         let asks = self.is_on();
         let Some(state) = self.leg_mut(leg) else { return };
         let was_router = state.is_any_router(now) && !state.host;
@@ -128,13 +134,18 @@ impl Multicast {
     }
 
     /// The leg is no longer in the VLAN.
-    pub(super) fn remove_vlan(&mut self, leg: LegIndex, vid: u16, emit: &mut impl FnMut(Effect<'_>)) {
+    pub(in crate::bridge) fn remove_vlan(
+        &mut self,
+        leg: LegIndex,
+        vid: u16,
+        emit: &mut impl FnMut(Effect<'_>),
+    ) {
         self.flush(leg, Some(vid), false, emit);
     }
 
     /// Sets a member, or a source of one, that no timer and no message removes (B74); of the host, that it wants the
     /// group.
-    pub(super) fn add_entry(
+    pub(in crate::bridge) fn add_entry(
         &mut self,
         leg: LegIndex,
         vid: u16,
@@ -167,7 +178,7 @@ impl Multicast {
     }
 
     /// Removes what the user set, or what was learned, as `bridge mdb del`; says whether it was there.
-    pub(super) fn remove_entry(
+    pub(in crate::bridge) fn remove_entry(
         &mut self,
         leg: LegIndex,
         vid: u16,

@@ -33,7 +33,9 @@ mod sources;
 mod tests;
 
 pub use config::{Family, Group, MulticastConfig, MulticastLegConfig, RouterMode};
-pub use show::{GroupEntry, QuerierEntry, RouterEntry};
+pub use show::{GroupEntry, QuerierEntry, RouterEntry, SourceEntry};
+
+pub(super) use manage::EntryError;
 
 use std::net::IpAddr;
 
@@ -123,9 +125,13 @@ pub(super) enum Effect<'a> {
 /// Who joined or left what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
+    /// Who; the first host there is, if the host.
     pub(super) leg: LegIndex,
+    /// In which VLAN.
     pub(super) vid: u16,
+    /// Which group.
     pub(super) group: Group,
+    /// Which source of it; none is the group.
     pub(super) source: Option<IpAddr>,
 }
 

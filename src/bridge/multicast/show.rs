@@ -72,7 +72,7 @@ pub struct QuerierEntry {
 
 impl Multicast {
     /// Every member of every group, in the order of VLAN, group and leg.
-    pub(super) fn entries(&self, now: Time) -> Vec<GroupEntry> {
+    pub(in crate::bridge) fn entries(&self, now: Time) -> Vec<GroupEntry> {
         let mut entries = Vec::new();
         // settling gives back what it takes away: to a ledger of nobody
         let mut ledger = Ledger::default();
@@ -117,7 +117,7 @@ impl Multicast {
     }
 
     /// Every port with a router behind it, in order.
-    pub(super) fn routers(&self, now: Time) -> Vec<RouterEntry> {
+    pub(in crate::bridge) fn routers(&self, now: Time) -> Vec<RouterEntry> {
         let legs = (0..).map(LegIndex).zip(&self.legs).filter_map(|(leg, state)| Some((leg, (*state)?)));
         let routers = legs.filter(|(_, state)| !state.host && state.is_any_router(now));
         let entry = |(leg, state): (LegIndex, super::querier::LegState)| RouterEntry {
@@ -129,7 +129,7 @@ impl Multicast {
     }
 
     /// Who asks, by family; nobody is in neither.
-    pub(super) fn queriers(&self, now: Time) -> impl Iterator<Item = QuerierEntry> + '_ {
+    pub(in crate::bridge) fn queriers(&self, now: Time) -> impl Iterator<Item = QuerierEntry> + '_ {
         Family::ALL.into_iter().filter_map(move |family| {
             let context = &self.contexts[family as usize];
             let other = left(context.other, now);
@@ -144,7 +144,7 @@ impl Multicast {
     }
 
     /// How many members and sources there are, and how many were refused for want of room.
-    pub(super) fn usage(&self) -> (u32, u64) {
+    pub(in crate::bridge) fn usage(&self) -> (u32, u64) {
         (self.ledger.total(), self.ledger.refused())
     }
 }
