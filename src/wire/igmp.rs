@@ -277,6 +277,21 @@ mod tests {
                 Subject::Other => assert_eq!(bytes.len(), 14 + 24 + 12 + 32 * 4, "{why}: 32 sources at most"),
             }
         }
+        let group = Some(Ipv4Addr::new(239, 10, 10, 10).into());
+        let second =
+            Question { group, to_group: true, long: true, max_delay: Duration::from_secs(1), ..plain };
+        let source = Ipv4Addr::new(192, 0, 2, 1).into();
+        let table = [
+            (Question { long: false, to_group: false, ..second }, None, "110af5e0ef0a0a0a", "after a leave"),
+            (second, None, "110af363ef0a0a0a027d0000", "of the group"),
+            (Question { suppress: true, ..second }, None, "110aeb63ef0a0a0a0a7d0000", "again"),
+            (second, Some(source), "110a3161ef0a0a0a027d0001c0000201", "of a source"),
+        ];
+        for (ask, source, expected, why) in table {
+            let frame = question(&ask, source.into_iter()).expect("a question of IPv4");
+            let text: String = frame.bytes()[38..].iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(text, expected, "{why}: what Linux 6.18 sends");
+        }
         let other = Question { source: std::net::Ipv6Addr::UNSPECIFIED.into(), ..plain };
         assert!(question(&other, std::iter::empty()).is_none(), "not a question of IPv4");
     }

@@ -125,9 +125,6 @@ impl Multicast {
             }
         } else {
             state.router = [None; 2];
-            if state.mode == RouterMode::Temp {
-                state.mode = RouterMode::Learn;
-            }
             if was_router {
                 emit(Effect::Router(leg, false));
             }
@@ -270,7 +267,7 @@ impl Multicast {
         let until = now + self.config.querier_interval;
         let Some(state) = self.leg_mut(leg).filter(|state| !state.host) else { return };
         let before = state.is_any_router(now);
-        state.mode = mode;
+        state.mode = if mode == RouterMode::Temp { RouterMode::Learn } else { mode };
         state.router = [(mode == RouterMode::Temp && state.up).then_some(until); 2];
         let after = state.is_any_router(now);
         if before != after {

@@ -1,13 +1,13 @@
 //! Multicast snooping: groups go where they are wanted.
 //!
 //! Hosts say which groups they want, and routers ask for it, in IGMP and MLD messages that pass through the bridge.
-//! From them it learns members (`mdb`, `member`, `sources`) and routers, and who asks (`querier`). A frame to a group
+//! From them it learns members (`learn`, `mdb`, `member`, `sources`) and routers, and who asks (`querier`). A frame to a group
 //! then goes to the members and the routers instead of everywhere; but only while somebody asks, because what nobody
 //! asks for nobody repeats, and a bridge that relied on it would cut hosts off (B65).
 //!
 //! A frame is looked at in two steps that change nothing: [`Multicast::judge`] reads it, [`Multicast::scope`] says
 //! whom it is for. What a message teaches is written by [`Multicast::commit`], and what ends with time by
-//! [`Multicast::tick`]; both tell of it through `emit`. Everything that has a time is right at any moment, however
+//! [`Multicast::tick`] (`expire`); both tell of it through `emit`. Everything that has a time is right at any moment, however
 //! late the tick comes.
 //!
 //! The behaviours are those of net/bridge/br_multicast.c with `mcast_vlan_snooping` off: groups are kept by VLAN, but
@@ -20,6 +20,7 @@
 //! questions are untagged, as the kernel's.
 
 mod config;
+mod expire;
 mod learn;
 mod manage;
 mod mdb;
@@ -32,8 +33,9 @@ mod sources;
 mod tests;
 
 pub use config::{Family, Group, MulticastConfig, MulticastLegConfig, RouterMode};
+pub use show::{GroupEntry, QuerierEntry, RouterEntry, SourceEntry};
+
 pub(super) use manage::EntryError;
-pub use show::{GroupEntry, QuerierEntry, RouterEntry};
 
 use std::net::IpAddr;
 
@@ -123,9 +125,13 @@ pub(super) enum Effect<'a> {
 /// Who joined or left what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
+    /// Who; the first host there is, if the host.
     pub(super) leg: LegIndex,
+    /// In which VLAN.
     pub(super) vid: u16,
+    /// Which group.
     pub(super) group: Group,
+    /// Which source of it; none is the group.
     pub(super) source: Option<IpAddr>,
 }
 

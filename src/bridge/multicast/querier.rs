@@ -54,7 +54,7 @@ pub(super) struct LegState {
     pub(super) config: MulticastLegConfig,
     pub(super) host: bool,
     pub(super) up: bool,
-    /// As configured, until a temporary one has run out.
+    /// As configured; a temporary router is one that was just learned.
     pub(super) mode: RouterMode,
     /// By family.
     pub(super) router: [Option<Time>; 2],
@@ -207,9 +207,6 @@ impl Multicast {
         let ended = state.router.iter().flatten().any(|end| *end <= now);
         state.router = state.router.map(|timer| timer.filter(|end| *end > now));
         if ended && !state.is_any_router(now) {
-            if state.mode == RouterMode::Temp {
-                state.mode = RouterMode::Learn;
-            }
             emit(Effect::Router(leg, false));
         }
         for family in Family::ALL {

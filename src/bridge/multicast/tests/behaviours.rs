@@ -284,6 +284,8 @@ fn b74_fastleave_and_permanent_entries() {
     let specific = igmp("10.0.0.9", GROUP, &[&[0x11, 30, 0, 0][..], &octets(GROUP)].concat());
     lab.receive(3, 0, &specific);
     lab.join(1, GROUP);
+    let set = lab.bridge.entries(lab.now);
+    assert!(set.len() == 2 && set.iter().all(|entry| entry.permanent && entry.expires.is_none()), "{set:?}");
     lab.wait(240.0);
     lab.ask(3, 10);
     lab.wait(100.0);
@@ -295,6 +297,11 @@ fn b74_fastleave_and_permanent_entries() {
     let again =
         lab.with(|bridge, now, mut emit| bridge.remove_entry(LegIndex(1), 0, group, None, now, &mut emit));
     assert!(!again, "once");
+    let mut lab = Lab::new(ON);
+    let set = lab.with(|bridge, now, mut emit| bridge.add_entry(LegIndex(1), 0, group, None, now, &mut emit));
+    assert_eq!(set, Ok(()));
+    lab.leave(1, GROUP);
+    assert_eq!(lab.bridge.entries(lab.now)[0].expires, None, "nor where nobody would ask");
 }
 
 #[test]
@@ -314,6 +321,7 @@ fn entries_of_the_user() {
     assert_eq!(add(1, group, Some("10.0.0.1")), Ok(()));
     assert_eq!(add(0, group, None), Ok(()));
     assert_eq!(add(2, Group::Mac(mac), None), Ok(()));
+    lab.join(0, GROUP);
     lab.wait(240.0);
     lab.ask(3, 10);
     lab.wait(100.0);

@@ -159,6 +159,19 @@ fn b75_the_newer_versions_ask_the_group_itself() {
 }
 
 #[test]
+fn b75_a_group_is_asked_as_often_as_it_is_told() {
+    let mut lab = Lab::new(MulticastConfig { igmp_version: 3, last_member_count: 4, ..ASKS });
+    lab.wait(40.0);
+    lab.report(1, GROUP, 4, &[]);
+    lab.report(1, GROUP, 3, &[]);
+    lab.wait(3.999);
+    assert_eq!(asked_at(&lab, 1, "suppress"), [41.0, 42.0, 43.0], "the first was without");
+    assert_eq!(lab.to(GROUP), "1");
+    lab.wait(0.001);
+    assert_eq!(lab.to(GROUP), "nobody");
+}
+
+#[test]
 fn b75_who_does_not_ask_shortens_all_the_same() {
     let mut lab = Lab::asked(MulticastConfig { igmp_version: 3, ..ON });
     lab.report(1, GROUP, 5, &["192.0.2.1"]);
