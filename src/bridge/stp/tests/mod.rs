@@ -1,6 +1,7 @@
 //! Spanning trees among bridges in virtual time (B15, B80–B82), and single bridges to whom a test speaks.
 
 mod hostile;
+mod messages;
 mod migration;
 mod network;
 mod rules;

@@ -6,7 +6,7 @@
 use super::*;
 use crate::sim::{Rng, seed_from_environment};
 
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 40;
 /// Longer than it takes STP to forget (20 s), listen and learn (30 s), and for news to cross the network.
 const SETTLE: Duration = Duration::from_secs(90);
 
