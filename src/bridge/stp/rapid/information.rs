@@ -11,10 +11,10 @@
 //! than a living one, and so a loop may close for a moment (Elmeleegy, Cox, Ng: "On count-to-infinity induced forwarding
 //! loops in Ethernet networks", 2006). Asking again costs a round trip when a better root appears.
 
-use super::super::turn::{Times, Turn, Vector};
-use super::super::{EdgePort, Effect};
 use super::Rapid;
 use super::port::{Information, MIGRATE_TIME, Port};
+use crate::bridge::stp::turn::{Times, Turn, Vector};
+use crate::bridge::stp::{EdgePort, Effect};
 use crate::time::Time;
 use crate::wire::bpdu::{Bpdu, BridgeId, Configuration, RapidFlags, SenderRole, StpPortId};
 

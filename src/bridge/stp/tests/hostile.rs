@@ -1,14 +1,14 @@
 //! Neighbours that say anything, at any time: nothing may panic, run in circles, or be due in the past.
 
+use super::rng::Rng;
 use super::*;
-use crate::sim::Rng;
 use crate::wire::bpdu::BPDU_FRAME_MAX;
 
 #[test]
 fn any_message_is_survived() {
     for seed in 0..12 {
         for mode in [StpMode::Stp, StpMode::Rstp] {
-            let mut rng = Rng::new(seed);
+            let mut rng = Rng(seed);
             let mut bench = Bench::new(mode, &[StpLegConfig::default(); 4]);
             for _ in 0..1000 {
                 let leg = LegIndex(rng.below(6) as u16);

@@ -4,6 +4,7 @@ mod hostile;
 mod messages;
 mod migration;
 mod network;
+mod rng;
 mod rules;
 mod speed;
 mod trees;

@@ -3,8 +3,8 @@
 //! The loop that no test may see is defined in `network`. What is assumed: nobody loses a BPDU but on a wire that breaks,
 //! delays are below a quarter of a second, and all bridges have the default times.
 
+use super::rng::{Rng, seed};
 use super::*;
-use crate::sim::{Rng, seed_from_environment};
 
 const ROUNDS: u64 = 40;
 /// Longer than it takes STP to forget (20 s), listen and learn (30 s), and for news to cross the network.
@@ -26,9 +26,9 @@ fn both_together_make_trees_of_random_networks() {
 }
 
 fn survive(salt: u64, mode: impl Fn(&mut Rng) -> StpMode) {
-    let seed = seed_from_environment(2004);
+    let seed = seed();
     for round in 0..ROUNDS {
-        let mut rng = Rng::new(seed ^ salt << 32 ^ round << 8);
+        let mut rng = Rng(seed ^ salt << 32 ^ round << 8);
         println!("seed {seed}, round {round}");
         let mut network = random_network(&mut rng, &mode);
         network.run(SETTLE);
