@@ -1,5 +1,6 @@
 //! Spanning trees among bridges in virtual time (B15, B80–B82), and single bridges to whom a test speaks.
 
+mod handshake;
 mod hostile;
 mod messages;
 mod migration;
