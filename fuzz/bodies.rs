@@ -19,10 +19,20 @@ use vswitchd::frame::{
 };
 use vswitchd::port::segment::{Segments, checksum};
 use vswitchd::time::Time;
+use vswitchd::wire::bpdu::{BPDU_FRAME_MAX, Bpdu};
 use vswitchd::wire::ip::{Ipv4, Ipv6};
 use vswitchd::wire::mac::Mac;
 use vswitchd::wire::membership::{Malformed, Message, QUESTION_MAX, Question};
 use vswitchd::wire::{igmp, mld, vnet};
+
+/// A frame to the bridges. What is read must be writable, and then be the same again.
+pub(crate) fn bpdu(data: &[u8]) {
+    let Ok(bpdu) = Bpdu::parse(data) else { return };
+    let mut buffer = [0; BPDU_FRAME_MAX];
+    let frame = bpdu.encode(Mac::ZERO, &mut buffer);
+    assert_eq!(Bpdu::parse(frame), Ok(bpdu), "what passed once passes again");
+    assert!(frame.len() <= data.len(), "nothing is added");
+}
 
 /// Frames of any content into two linked bridges: first byte the port, next two the length, then the frame, and so on.
 /// The books must balance, and explaining a frame must foresee what becomes of it.

@@ -23,6 +23,11 @@ fn replay(target: &str, body: fn(&[u8])) {
 }
 
 #[test]
+fn bpdu() {
+    replay("bpdu", bodies::bpdu);
+}
+
+#[test]
 fn frame() {
     replay("frame", bodies::frame);
 }

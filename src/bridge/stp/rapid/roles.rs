@@ -1,10 +1,10 @@
 //! Port role selection (802.1D-2004 17.28): which port leads to the root, and what the others are.
 
-use super::super::turn::{Times, Turn, Vector};
-use super::super::{Effect, PortRole};
 use super::Rapid;
 use super::information::MESSAGE_AGE_INCREMENT;
 use super::port::{Information, Port};
+use crate::bridge::stp::turn::{Times, Turn, Vector};
+use crate::bridge::stp::{Effect, PortRole};
 
 impl Rapid {
     /// Gives every port its role. Where this bridge is to be heard and says something new, that is now what is known.
@@ -54,14 +54,14 @@ impl Rapid {
 
 impl Port {
     /// What this bridge says on the segment is what is known there. Those who agreed to something do not mind if it got
-    /// better.
+    /// better, as long as it is about the same root; see `information`.
     fn tell(&mut self, own: Vector, times: Times) {
         let mine = self.information == Information::Mine;
         if mine && (self.vector, self.times) == (own, times) {
             return;
         }
         (self.proposing, self.proposed) = (false, false);
-        self.agreed &= mine && own <= self.vector;
+        self.agreed &= mine && own.root == self.vector.root && own <= self.vector;
         self.synced &= self.agreed;
         self.vector = own;
         self.times = times;
