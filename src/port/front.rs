@@ -2,8 +2,9 @@
 //!
 //! A frame leaves as its delivery says ([`Edit`]): tagged, without its tag, to another destination. Its bytes are
 //! needed unchanged by other ports. So the few bytes that differ are built in an array, behind the virtio-net header
-//! that speaks of the frame as it leaves (V19: tags are in-line on the way out), and the call gathers the array and the
-//! rest of the frame from where it lies (V33).
+//! that speaks of the frame as it leaves (V19: tags are in-line on the way out). A call that gathers takes the array
+//! and the rest of the frame from where it lies ([`Front::message`]); where gathering would cost more, the array lies
+//! in the frame's place for as long as the call takes ([`Front::lay`]). Payload is never moved.
 //!
 //! An edit is made by a device, but of a frame that a guest made: one that comes out too short or too long, or whose
 //! checksum starts within what is taken away, is refused here, before a system call.
@@ -48,6 +49,21 @@ impl Front {
         let rest = frame.get(self.replaced..).unwrap_or_default();
         [IoSlice::new(&self.bytes[..self.len]), IoSlice::new(rest)]
     }
+
+    /// Shows `write` the same in one piece, and puts back what lay there.
+    ///
+    /// # Panics
+    /// As [`Frame::with_room`]: the frame grows into the room before it.
+    #[inline]
+    pub(super) fn lay<T>(&self, frame: &mut Frame, write: impl FnOnce(&[u8]) -> T) -> T {
+        let room = self.len.saturating_sub(self.replaced);
+        let message = &mut frame.with_room(room)[self.replaced.saturating_sub(self.len)..];
+        let mut lay = self.bytes;
+        lay[..self.len].swap_with_slice(&mut message[..self.len]);
+        let result = write(message);
+        message[..self.len].copy_from_slice(&lay[..self.len]);
+        result
+    }
 }
 
 /// What is left to do for the hardware once `frame` is edited like that; refuses an edit that leaves no frame.
@@ -64,7 +80,7 @@ pub(super) fn offload(frame: &Frame, edit: &Edit) -> Result<Offload, Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{PortId, Tag};
+    use crate::frame::{HEADROOM, PortId, Tag};
 
     const PARTIAL: Offload = Offload { needs_csum: true, csum_start: 34, csum_offset: 16, ..Offload::NONE };
 
@@ -72,6 +88,10 @@ mod tests {
         let mut frame = Frame::copy_of(bytes, PortId(0));
         frame.offload = offload;
         frame
+    }
+
+    fn pops(count: usize) -> Edit {
+        (0..count).fold(Edit::NONE, |edit, _| edit.pop())
     }
 
     fn push(tci: u16) -> Edit {
@@ -85,30 +105,34 @@ mod tests {
             (Edit::NONE, 34, bytes.clone(), "as it lies"),
             (push(7), 38, [&bytes[..12], &[0x88, 0xa8, 0, 7], &bytes[12..]].concat(), "with a tag"),
             (Edit::NONE.pop(), 30, [&bytes[..12], &bytes[16..]].concat(), "without one"),
+            (pops(5), 14, [&bytes[..12], &bytes[32..]].concat(), "shorter by more than a header"),
         ];
         for (edit, csum_start, expected, why) in table {
-            let frame = frame(&bytes, PARTIAL);
+            let mut frame = frame(&bytes, PARTIAL);
+            let before = frame.with_room(HEADROOM).to_vec();
             let front = Front::of(&frame, edit).expect(why);
             let message: Vec<u8> =
                 front.message(frame.bytes()).iter().flat_map(|piece| piece.to_vec()).collect();
             let header = vnet::encode(&Offload { csum_start: *csum_start, ..PARTIAL });
             assert_eq!(message, [&header[..], expected].concat(), "{why}");
+            let laid = front.lay(&mut frame, |message| message.to_vec());
+            assert_eq!(laid, message, "{why}, in one piece");
+            assert_eq!(frame.with_room(HEADROOM), before, "{why}: as it was, and so is what lies before it");
         }
     }
 
     #[test]
     fn what_would_be_no_frame_is_refused() {
         let partial = |csum_start| Offload { csum_start, ..PARTIAL };
-        let twice = Edit::NONE.pop().pop();
         let table: &[(usize, Offload, Edit, bool, &str)] = &[
             (60, PARTIAL, push(1), true, "an ordinary frame"),
             (FRAME_MAX - 4, Offload::NONE, push(1), true, "as long as a frame may be"),
             (FRAME_MAX - 3, Offload::NONE, push(1), false, "one byte longer"),
             (18, Offload::NONE, Edit::NONE.pop(), true, "a tag, and an EtherType behind it"),
             (17, Offload::NONE, Edit::NONE.pop(), false, "no whole EtherType behind the tag"),
-            (19, Offload::NONE, twice, false, "not even two tags to take"),
-            (60, partial(20), twice, true, "the checksum starts right behind the tags"),
-            (60, partial(20), twice.pop(), false, "it starts within what is taken away"),
+            (19, Offload::NONE, pops(2), false, "not even two tags to take"),
+            (60, partial(20), pops(2), true, "the checksum starts right behind the tags"),
+            (60, partial(20), pops(3), false, "it starts within what is taken away"),
             (70, Offload { csum_start: 65533, ..PARTIAL }, push(1), false, "beyond what a header can say"),
         ];
         for (len, offload, edit, sound, why) in table {

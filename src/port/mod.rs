@@ -6,8 +6,8 @@
 //! summed here. A header is hostile input: one that its frame does not bear out is a counted drop.
 //!
 //! What a device wants changed of a frame (a VLAN tag, its destination) is done here too, while the frame is written:
-//! the new first bytes and the rest of the frame are gathered by the call, nothing is moved, and the frame stays as
-//! it was. An edit that leaves no frame, or one longer than any, is `egress-refused`.
+//! only the first bytes are built anew, payload is never moved, and the frame stays as it was. An edit that leaves no
+//! frame, or one longer than any, is `egress-refused`.
 //!
 //! No port ever blocks, and no error ends more than the port it happened on. What errors mean:
 //!

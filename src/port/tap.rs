@@ -1,9 +1,10 @@
 //! A TAP with virtio-net headers: large frames travel whole, checksums stay open.
 //!
 //! One read is one frame, its header directly before it in the buffer (V33); one write likewise, with the header
-//! built in the room before the frame, or gathered with what the frame is to begin with ([`Front`]). What the kernel
-//! may leave undone for us is asked for in descending sets, because older kernels refuse a whole set for one unknown
-//! bit (V2); what we may write does not depend on it (V3).
+//! built in the room before the frame. A frame that is edited is written in one piece too ([`Front::lay`]): a
+//! `writev` of two pieces takes a sixth longer for a small frame. What the kernel may leave undone for us is asked for
+//! in descending sets, because older kernels refuse a whole set for one unknown bit (V2); what we may write does not
+//! depend on it (V3).
 //!
 //! The interface belongs to the namespace of the thread that opens /dev/net/tun (V31), is never adopted from
 //! somebody else (IFF_TUN_EXCL), and vanishes when the port is dropped.
@@ -80,13 +81,12 @@ impl Tap {
         }
     }
 
-    fn send_edited(&mut self, frame: &Frame, edit: &Edit) {
-        let write = |front: Front| {
-            let message = front.message(frame.bytes());
-            retry_on_intr(|| rustix::io::writev(&self.fd, &message)).map(drop).map_err(egress_reason)
-        };
-        let result = Front::of(frame, edit).and_then(write);
-        self.counters.written(frame.len().saturating_add_signed(edit.growth()), result);
+    fn send_edited(&mut self, frame: &mut Frame, edit: &Edit) {
+        let len = frame.len().saturating_add_signed(edit.growth());
+        let write = |message: &[u8]| retry_on_intr(|| rustix::io::write(&self.fd, message));
+        let result =
+            Front::of(frame, edit).and_then(|front| front.lay(frame, write).map(drop).map_err(egress_reason));
+        self.counters.written(len, result);
     }
 
     pub(super) fn set_id(&mut self, id: PortId) {
