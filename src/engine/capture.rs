@@ -117,7 +117,7 @@ mod tests {
     use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::frame::{Frame, LegIndex};
+    use crate::frame::{Edit, Frame, LegIndex};
 
     fn capture(ports: &[u16], drops_only: bool) -> (Captures, crossbeam_channel::Receiver<Captured>) {
         let (sink, received) = bounded(2);
@@ -132,8 +132,8 @@ mod tests {
         let mut batch = Batch::new();
         batch.push(Frame::copy_of(&[1; 60], PortId(0)));
         batch.push(Frame::copy_of(&[2; 60], PortId(1)));
-        batch.deliver(0, PortId(1));
-        batch.deliver(0, PortId(2));
+        batch.deliver(0, PortId(1), Edit::NONE);
+        batch.deliver(0, PortId(2), Edit::NONE);
         batch.end(End::Flooded);
         batch.end(End::Dropped(Reason::SamePort));
         batch
