@@ -9,9 +9,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use vswitchd::bridge::{Bridge, BridgeConfig, Extras, LegConfig, Outbox};
 use vswitchd::fabric::{Change, Fabric};
-use vswitchd::frame::{
-    BATCH_MAX, Batch, Edit, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId,
-};
+use vswitchd::frame::{BATCH_MAX, Batch, Edit, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId};
 use vswitchd::time::Time;
 use vswitchd::trace::Trace;
 use vswitchd::wire::mac::Mac;
@@ -197,7 +195,11 @@ fn sweep(c: &mut Criterion) {
     let mut group = c.benchmark_group("ageing");
     group.sample_size(10);
     group.bench_function("one tick of 64k expired stations", |b| {
-        b.iter_batched_ref(taught, |fabric| fabric.tick(late, &mut batch.borrow_mut()), BatchSize::PerIteration);
+        b.iter_batched_ref(
+            taught,
+            |fabric| fabric.tick(late, &mut batch.borrow_mut()),
+            BatchSize::PerIteration,
+        );
     });
     group.bench_function("all ticks of 64k expired stations", |b| {
         let all = |fabric: &mut Fabric| {

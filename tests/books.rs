@@ -42,7 +42,13 @@ fn mac() -> impl Strategy<Value = Mac> {
 fn bridge_config() -> impl Strategy<Value = BridgeConfig> {
     (0..20_u64, 0..6_u32, 0..2_u16, any::<bool>()).prop_map(|(secs, fdb_max, mask, no_linklocal_learn)| {
         let ageing = Duration::from_secs(secs);
-        BridgeConfig { ageing, fdb_max, group_fwd_mask: mask << 14, no_linklocal_learn, ..BridgeConfig::default() }
+        BridgeConfig {
+            ageing,
+            fdb_max,
+            group_fwd_mask: mask << 14,
+            no_linklocal_learn,
+            ..BridgeConfig::default()
+        }
     })
 }
 
@@ -72,8 +78,12 @@ fn station() -> impl Strategy<Value = Station> {
         StationKind::Static,
         StationKind::Sticky,
     ]);
-    (node(), mac(), port(), kind).prop_map(|(bridge, mac, port, kind)| {
-        Station { bridge, mac, vlan: None, at: Plug::Port(port), kind }
+    (node(), mac(), port(), kind).prop_map(|(bridge, mac, port, kind)| Station {
+        bridge,
+        mac,
+        vlan: None,
+        at: Plug::Port(port),
+        kind,
     })
 }
 
@@ -153,7 +163,8 @@ fn receive(fabric: &mut Fabric, ingress: PortId, bytes: &[u8], now: Time) -> Res
 fn check(fabric: &Fabric, now: Time) -> Result<(), TestCaseError> {
     prop_assert!(fabric.books().balance(), "{:?}", fabric.books());
     for node in (0..10).map(NodeId) {
-        let stations: Vec<_> = fabric.stations(node, now).into_iter().map(|(entry, _)| (entry.vid, entry.mac)).collect();
+        let stations: Vec<_> =
+            fabric.stations(node, now).into_iter().map(|(entry, _)| (entry.vid, entry.mac)).collect();
         prop_assert!(stations.is_sorted(), "listed in order: {:?}", stations);
         if let Some(counters) = fabric.bridge_counters(node) {
             let ended = counters.forwarded + counters.flooded + counters.drops.total();

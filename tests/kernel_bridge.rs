@@ -66,9 +66,7 @@ fn stations_are_forgotten_when_the_kernel_forgets_them() {
         rig.set_ageing(200).expect("the kernel takes two seconds");
         let mut stage = Stage::default();
         let ageing = Duration::from_secs(2);
-        for change in
-            [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..bridge() }), setup[0]]
-        {
+        for change in [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..bridge() }), setup[0]] {
             stage.change(change).expect("a simple set-up");
         }
         let frame = frame(Mac::BROADCAST, station(1));
@@ -107,7 +105,13 @@ fn chosen() -> Vec<Chosen> {
     };
     let plain = LegConfig::default;
     let fixed = |port: u16, mac: Mac, kind| {
-        Action::Change(Change::AddStation(Station { bridge: BRIDGE, mac, vlan: None, at: Plug::Port(PortId(port)), kind }))
+        Action::Change(Change::AddStation(Station {
+            bridge: BRIDGE,
+            mac,
+            vlan: None,
+            at: Plug::Port(PortId(port)),
+            kind,
+        }))
     };
     let link_local = |n: u8| Mac([0x01, 0x80, 0xc2, 0, 0, n]);
     vec![

@@ -223,11 +223,23 @@ fn flushing_forgets_what_was_learned() {
 fn a_port_that_is_removed_takes_its_stations_along() {
     let (mut world, bridge, [a, b, _]) = bridge_with([plain(); 3]);
     world.send(a, &frame(ALL, station(1)));
-    world.change(Change::AddStation(Station { bridge, mac: station(4), vlan: None, at: Plug::Port(a), kind: StationKind::Sticky }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(4),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Sticky,
+    }));
     world.send(b, &frame(ALL, station(2)));
     world.change(Change::RemovePort(a));
     assert_eq!(known(&world, bridge), [(station(2), StationKind::Learned)], "B18: static ones too");
-    let ghost = Change::AddStation(Station { bridge, mac: station(5), vlan: None, at: Plug::Port(a), kind: StationKind::Static });
+    let ghost = Change::AddStation(Station {
+        bridge,
+        mac: station(5),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    });
     assert!(world.try_change(ghost).is_err(), "there is no such port");
 }
 
@@ -247,7 +259,13 @@ fn a_full_fdb_learns_nobody_new_and_keeps_what_it_has() {
             (b, station(1), station(2), &[c], "1 moved"),
         ],
     );
-    world.change(Change::AddStation(Station { bridge, mac: station(4), vlan: None, at: Plug::Port(a), kind: StationKind::Static }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(4),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    }));
     expect(&mut world, &[(b, station(4), station(2), &[a], "B19: what the user sets does not count")]);
     world.skip(Duration::from_secs(300));
     expect(
@@ -296,7 +314,13 @@ fn a_locked_port_lets_in_only_who_is_entered_there() {
     let locked = LegConfig { locked: true, ..plain() };
     let (mut world, bridge, [a, b, c]) = bridge_with([locked, plain(), plain()]);
     expect_drop(&mut world, a, &frame(ALL, station(1)), Reason::Locked, "B21: nobody knows 1");
-    world.change(Change::AddStation(Station { bridge, mac: station(1), vlan: None, at: Plug::Port(a), kind: StationKind::Static }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(1),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    }));
     expect(
         &mut world,
         &[

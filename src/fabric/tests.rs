@@ -136,7 +136,11 @@ fn changes_are_refused_whole() {
         (Change::RemovePort(PortId(7)), ChangeError::Unknown, "no such port"),
         (Change::SetPortUp(PortId(7), true), ChangeError::Unknown, "no such port"),
         (Change::ConfigureLeg(Plug::Port(PortId(7)), none), ChangeError::Unknown, "no such port"),
-        (Change::Flush(NodeId(1), Some(Plug::Port(PortId(0))), None), ChangeError::Unknown, "a port of another bridge"),
+        (
+            Change::Flush(NodeId(1), Some(Plug::Port(PortId(0))), None),
+            ChangeError::Unknown,
+            "a port of another bridge",
+        ),
         (
             Change::AddStation(station(1, mac(1), 0, StationKind::Static)),
             ChangeError::Unknown,

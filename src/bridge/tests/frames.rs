@@ -160,9 +160,8 @@ fn why_nobody_got_it() {
 #[test]
 fn tags_and_lengths() {
     let mut bridge = bridge();
-    let payload = |tag: &[u8], len: usize| {
-        [&mac(0x21).0[..], &mac(0x11).0, tag, &[8, 0], &vec![0; len]].concat()
-    };
+    let payload =
+        |tag: &[u8], len: usize| [&mac(0x21).0[..], &mac(0x11).0, tag, &[8, 0], &vec![0; len]].concat();
     let tag = [0x81, 0, 0, 10];
     let gso = Offload { gso: Gso::TcpV4, gso_size: 1448, ..Offload::NONE };
     send(&mut bridge, B, GROUP, mac(0x21), 1);

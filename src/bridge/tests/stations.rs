@@ -26,10 +26,16 @@ fn stations_age_exactly() {
     assert_eq!(bridge.tick(at(11), 256, &mut out()), 1);
     assert_eq!(bridge.deadline(), Some(at(21)), "0x21 was seen at 11");
     send(&mut bridge, B, GROUP, mac(0x21), 15);
-    assert_eq!((bridge.deadline(), bridge.tick(at(21), 256, &mut out())), (Some(at(25)), 0), "B13: seen again");
+    assert_eq!(
+        (bridge.deadline(), bridge.tick(at(21), 256, &mut out())),
+        (Some(at(25)), 0),
+        "B13: seen again"
+    );
     assert_eq!(bridge.tick(at(25), 256, &mut out()), 1);
     send(&mut bridge, B, GROUP, mac(0x21), 30);
-    bridge.configure(BridgeConfig { ageing: Duration::from_secs(2), ..config }, at(30), &mut out()).expect("sound");
+    bridge
+        .configure(BridgeConfig { ageing: Duration::from_secs(2), ..config }, at(30), &mut out())
+        .expect("sound");
     assert_eq!(
         send(&mut bridge, A, mac(0x21), mac(0x11), 32),
         flood([B, C]),

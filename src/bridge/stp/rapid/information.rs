@@ -5,10 +5,10 @@
 //! chosen again. The same: it is good for another three hellos. Worse, from who should be designated in our stead: they
 //! do not hear us, or not yet. From a port that listens to us: they may agree.
 
-use super::super::turn::{Times, Turn, Vector};
-use super::super::{EdgePort, Effect};
 use super::Rapid;
 use super::port::{Information, MIGRATE_TIME, Port};
+use crate::bridge::stp::turn::{Times, Turn, Vector};
+use crate::bridge::stp::{EdgePort, Effect};
 use crate::time::Time;
 use crate::wire::bpdu::{Bpdu, BridgeId, Configuration, RapidFlags, SenderRole, StpPortId};
 

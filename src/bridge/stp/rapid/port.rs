@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::turn::{Times, Vector, earlier};
-use super::super::{EdgePort, PortRole, PortState, StpLegConfig};
+use crate::bridge::stp::turn::{Times, Vector, earlier};
+use crate::bridge::stp::{EdgePort, PortRole, PortState, StpLegConfig};
 use crate::time::Time;
 
 /// How long a port that has just spoken one protocol keeps to it, and how long it waits for a bridge to show up

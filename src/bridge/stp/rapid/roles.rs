@@ -1,10 +1,10 @@
 //! Port role selection (802.1D-2004 17.28): which port leads to the root, and what the others are.
 
-use super::super::turn::{Times, Turn, Vector};
-use super::super::{Effect, PortRole};
 use super::Rapid;
 use super::information::MESSAGE_AGE_INCREMENT;
 use super::port::{Information, Port};
+use crate::bridge::stp::turn::{Times, Turn, Vector};
+use crate::bridge::stp::{Effect, PortRole};
 
 impl Rapid {
     /// Gives every port its role. Where this bridge is to be heard and says something new, that is now what is known.

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::super::turn::{Times, Turn};
-use super::super::{Effect, PortRole};
 use super::Rapid;
 use super::port::{Port, Watch};
+use crate::bridge::stp::turn::{Times, Turn};
+use crate::bridge::stp::{Effect, PortRole};
 use crate::time::Time;
 
 /// What the other ports, and who has learned something, are to do.

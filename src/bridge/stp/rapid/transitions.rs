@@ -6,10 +6,10 @@
 //! that are not to stop (*sync*). Both conditions are taken before a round of moves. That is safe: in a round ports
 //! only come into order and only stop having been root ports, so a condition may be found late, never early.
 
-use super::super::PortRole;
-use super::super::turn::Times;
 use super::Rapid;
 use super::port::{MIGRATE_TIME, Port};
+use crate::bridge::stp::PortRole;
+use crate::bridge::stp::turn::Times;
 use crate::time::Time;
 
 /// What a port must know of the others.

@@ -4,10 +4,10 @@
 //! changing, not whenever it has anything new (which would be a false alarm for the whole network). And what an
 //! alternate port would like to say to such a neighbour, who has no words for it, is forgotten.
 
-use super::super::turn::{Times, Turn, Vector};
-use super::super::{Effect, PortRole};
 use super::Rapid;
 use super::port::Port;
+use crate::bridge::stp::turn::{Times, Turn, Vector};
+use crate::bridge::stp::{Effect, PortRole};
 use crate::time::Time;
 use crate::wire::bpdu::{Bpdu, Configuration, RapidFlags, SenderRole, Ticks};
 
