@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use vswitchd::bridge::{Bridge, BridgeConfig, LegConfig};
+use vswitchd::bridge::{Bridge, BridgeConfig, Extras, LegConfig, Outbox};
 use vswitchd::fabric::{Change, Fabric};
-use vswitchd::frame::{BATCH_MAX, Batch, Frame, Headers, LegIndex, NodeId, Offload, PortId};
+use vswitchd::frame::{BATCH_MAX, Batch, Edit, Frame, Headers, LegIndex, NodeId, Offload, Passage, PortId};
 use vswitchd::time::Time;
 use vswitchd::trace::Trace;
 use vswitchd::wire::mac::Mac;
@@ -89,19 +89,26 @@ fn parse(c: &mut Criterion) {
 
 /// The device alone: one frame, both stations known.
 fn bridge(c: &mut Criterion) {
-    let mut bridge = Bridge::new(config(), [1, 2]).expect("sound");
+    let (mut extras, mut out) = (Extras::default(), Outbox::default());
+    let mut bridge = Bridge::new(config(), [1, 2], Time::ZERO).expect("sound");
     for _ in 0..2 {
-        bridge.attach(LegConfig::default(), Time::ZERO).expect("there is room");
+        bridge.attach(LegConfig::default(), Time::ZERO, &mut out).expect("there is room");
     }
-    let parse = |dst, src| Headers::parse(&bytes(dst, src), &Offload::NONE).expect("long enough");
-    let (there, back) = (parse(mac(1), mac(2)), parse(mac(2), mac(1)));
+    let (there, back) = (bytes(mac(1), mac(2)), bytes(mac(2), mac(1)));
+    let passage = |bytes| {
+        let headers = Headers::parse(bytes, &Offload::NONE).expect("long enough");
+        Passage { bytes, edit: Edit::NONE, headers }
+    };
+    let (there, back) = (passage(&there), passage(&back));
     let mut now = 0;
     c.bench_function("bridge/known unicast, there and back (two frames)", |b| {
         b.iter(|| {
             now += 1000;
             let now = Time::from_nanos(now);
-            black_box(bridge.forward(LegIndex(0), black_box(&there), now, &mut Trace::off()));
-            black_box(bridge.forward(LegIndex(1), black_box(&back), now, &mut Trace::off()));
+            for (leg, passage) in [(0, &there), (1, &back)] {
+                let (leg, passage) = (LegIndex(leg), black_box(passage));
+                black_box(bridge.forward(leg, passage, now, &mut Trace::off(), &mut extras, &mut out));
+            }
         });
     });
 }
@@ -165,7 +172,7 @@ fn churn(c: &mut Criterion) {
                 (mac(u32::MAX), mac(n), PortId(0))
             });
             rounds.run(&mut fabric, now);
-            fabric.tick(now);
+            fabric.tick(now, &mut rounds.batch);
         });
     });
     let (mut rounds, mut n) = (Rounds::new(), 0_u32);
@@ -179,7 +186,7 @@ fn churn(c: &mut Criterion) {
 }
 
 fn sweep(c: &mut Criterion) {
-    let late = Time::from_secs(1000);
+    let (late, batch) = (Time::from_secs(1000), RefCell::new(Batch::new()));
     let taught = || {
         let mut fabric = fabric(8);
         teach(&mut fabric, 8, STATIONS_MANY);
@@ -188,12 +195,16 @@ fn sweep(c: &mut Criterion) {
     let mut group = c.benchmark_group("ageing");
     group.sample_size(10);
     group.bench_function("one tick of 64k expired stations", |b| {
-        b.iter_batched_ref(taught, |fabric| fabric.tick(late), BatchSize::PerIteration);
+        b.iter_batched_ref(
+            taught,
+            |fabric| fabric.tick(late, &mut batch.borrow_mut()),
+            BatchSize::PerIteration,
+        );
     });
     group.bench_function("all ticks of 64k expired stations", |b| {
         let all = |fabric: &mut Fabric| {
             while fabric.deadline().is_some() {
-                fabric.tick(late);
+                fabric.tick(late, &mut batch.borrow_mut());
             }
         };
         b.iter_batched_ref(taught, all, BatchSize::PerIteration);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use vswitchd::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind};
 use vswitchd::fabric::{Change, Fabric, Station};
-use vswitchd::frame::{Batch, End, Frame, NodeId, PortId};
+use vswitchd::frame::{Batch, End, Frame, LinkId, NodeId, Plug, PortId};
 use vswitchd::time::Time;
 use vswitchd::trace::Step;
 use vswitchd::verdict::Reason;
@@ -42,7 +42,13 @@ fn mac() -> impl Strategy<Value = Mac> {
 fn bridge_config() -> impl Strategy<Value = BridgeConfig> {
     (0..20_u64, 0..6_u32, 0..2_u16, any::<bool>()).prop_map(|(secs, fdb_max, mask, no_linklocal_learn)| {
         let ageing = Duration::from_secs(secs);
-        BridgeConfig { ageing, fdb_max, group_fwd_mask: mask << 14, no_linklocal_learn }
+        BridgeConfig {
+            ageing,
+            fdb_max,
+            group_fwd_mask: mask << 14,
+            no_linklocal_learn,
+            ..BridgeConfig::default()
+        }
     })
 }
 
@@ -61,6 +67,7 @@ fn leg_config() -> impl Strategy<Value = LegConfig> {
         locked: flags[6],
         group_fwd_mask: 0,
         promiscuous: if kind == 1 { Promiscuous::Deny } else { Promiscuous::Allow },
+        ..LegConfig::default()
     })
 }
 
@@ -71,20 +78,30 @@ fn station() -> impl Strategy<Value = Station> {
         StationKind::Static,
         StationKind::Sticky,
     ]);
-    (node(), mac(), port(), kind).prop_map(|(bridge, mac, port, kind)| Station { bridge, mac, port, kind })
+    (node(), mac(), port(), kind).prop_map(|(bridge, mac, port, kind)| Station {
+        bridge,
+        mac,
+        vlan: None,
+        at: Plug::Port(port),
+        kind,
+    })
+}
+
+fn link(id: u16, a: NodeId, b: NodeId) -> Change {
+    Change::AddLink(LinkId(id), [a, b], [LegConfig::default(); 2])
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => (node(), bridge_config()).prop_map(|(n, c)| Change::AddBridge(n, c)),
-        6 => (node(), node()).prop_map(|(a, b)| Change::AddLink(a, b)),
+        6 => (0..20_u16, node(), node()).prop_map(|(id, a, b)| link(id, a, b)),
         8 => (port(), node(), leg_config()).prop_map(|(p, n, c)| Change::AddPort(p, n, c)),
         2 => station().prop_map(Change::AddStation),
         1 => (node(), bridge_config()).prop_map(|(n, c)| Change::ConfigureBridge(n, c)),
-        2 => (port(), leg_config()).prop_map(|(p, c)| Change::ConfigurePort(p, c)),
-        1 => (node(), prop::option::of(port())).prop_map(|(n, p)| Change::Flush(n, p)),
+        2 => (port(), leg_config()).prop_map(|(p, c)| Change::ConfigureLeg(Plug::Port(p), c)),
+        1 => (node(), prop::option::of(port())).prop_map(|(n, p)| Change::Flush(n, p.map(Plug::Port), None)),
         1 => node().prop_map(Change::RemoveBridge),
-        1 => (node(), node()).prop_map(|(a, b)| Change::RemoveLink(a, b)),
+        1 => (0..20_u16).prop_map(|id| Change::RemoveLink(LinkId(id))),
         1 => port().prop_map(Change::RemovePort),
         1 => station().prop_map(Change::RemoveStation),
         2 => (port(), any::<bool>()).prop_map(|(p, up)| Change::SetPortUp(p, up)),
@@ -109,7 +126,7 @@ fn event() -> impl Strategy<Value = Event> {
 /// A lab to begin with, so that most frames find something.
 fn lab() -> Vec<Event> {
     let bridges = (0..4).map(|n| Change::AddBridge(NodeId(n), BridgeConfig::default()));
-    let links = [(0, 1), (1, 2), (1, 3)].map(|(a, b)| Change::AddLink(NodeId(a), NodeId(b)));
+    let links = [(0, 0, 1), (1, 1, 2), (2, 1, 3)].map(|(id, a, b)| link(id, NodeId(a), NodeId(b)));
     let ports = (0..8).map(|p| Change::AddPort(PortId(p), NodeId(p % 4), LegConfig::default()));
     bridges.chain(links).chain(ports).map(Event::Change).collect()
 }
@@ -118,7 +135,7 @@ fn lab() -> Vec<Event> {
 fn receive(fabric: &mut Fabric, ingress: PortId, bytes: &[u8], now: Time) -> Result<(), TestCaseError> {
     let told = fabric.explain(ingress, bytes, now);
     let deliveries = told.steps().iter().filter_map(|step| match step {
-        Step::Deliver(port) => Some(*port),
+        Step::Deliver(port, _) => Some(*port),
         _ => None,
     });
     let deliveries: Vec<_> = deliveries.collect();
@@ -146,7 +163,8 @@ fn receive(fabric: &mut Fabric, ingress: PortId, bytes: &[u8], now: Time) -> Res
 fn check(fabric: &Fabric, now: Time) -> Result<(), TestCaseError> {
     prop_assert!(fabric.books().balance(), "{:?}", fabric.books());
     for node in (0..10).map(NodeId) {
-        let stations: Vec<_> = fabric.stations(node, now).into_iter().map(|(entry, _)| entry.mac).collect();
+        let stations: Vec<_> =
+            fabric.stations(node, now).into_iter().map(|(entry, _)| (entry.vid, entry.mac)).collect();
         prop_assert!(stations.is_sorted(), "listed in order: {:?}", stations);
         if let Some(counters) = fabric.bridge_counters(node) {
             let ended = counters.forwarded + counters.flooded + counters.drops.total();
@@ -175,7 +193,7 @@ proptest! {
                     }
                 }
                 Event::Tick => {
-                    fabric.tick(now);
+                    fabric.tick(now, &mut Batch::new());
                     prop_assert!(fabric.deadline().is_none_or(|deadline| deadline > now), "few enough for one tick");
                 }
                 Event::Wait(duration) => now = now + duration,

@@ -15,9 +15,9 @@ use std::time::Duration;
 use kernel_common::compare::{Switch, compare, random};
 use kernel_common::rig::Rig;
 use kernel_common::{BRIDGE, HOST, PORTS, beside_the_kernel, frame, host, station};
-use vswitchd::bridge::{BridgeConfig, LegConfig, StationKind};
+use vswitchd::bridge::{BridgeConfig, LegConfig, StationKind, VlanConfig};
 use vswitchd::fabric::{Change, Station};
-use vswitchd::frame::PortId;
+use vswitchd::frame::{Plug, PortId};
 use vswitchd::sim::{Action, Model, Stage, Story};
 use vswitchd::wire::mac::Mac;
 
@@ -44,7 +44,7 @@ fn the_model_sends_chosen_frames_where_the_kernel_does() {
 
 fn tell_chosen<S: Switch>(rig: &mut Rig) {
     for (name, legs, actions) in chosen() {
-        let mut setup = vec![Change::AddBridge(BRIDGE, BridgeConfig::default())];
+        let mut setup = vec![Change::AddBridge(BRIDGE, bridge())];
         setup.push(Change::AddPort(PortId(0), BRIDGE, host()));
         setup.extend((1..=PORTS).map(|port| {
             let config = legs.iter().find(|(at, _)| *at == port).map(|(_, config)| *config);
@@ -66,9 +66,7 @@ fn stations_are_forgotten_when_the_kernel_forgets_them() {
         rig.set_ageing(200).expect("the kernel takes two seconds");
         let mut stage = Stage::default();
         let ageing = Duration::from_secs(2);
-        for change in
-            [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..BridgeConfig::default() }), setup[0]]
-        {
+        for change in [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..bridge() }), setup[0]] {
             stage.change(change).expect("a simple set-up");
         }
         let frame = frame(Mac::BROADCAST, station(1));
@@ -82,6 +80,12 @@ fn stations_are_forgotten_when_the_kernel_forgets_them() {
             assert_eq!(Switch::stations(&mut stage), kernel, "ours after {wait} ms");
         }
     });
+}
+
+/// The kernel's side has no default VLAN either.
+fn bridge() -> BridgeConfig {
+    let vlan = VlanConfig { default_pvid: 0, ..VlanConfig::default() };
+    BridgeConfig { vlan, ..BridgeConfig::default() }
 }
 
 /// A name, the ports that are not ordinary, and what happens.
@@ -101,7 +105,13 @@ fn chosen() -> Vec<Chosen> {
     };
     let plain = LegConfig::default;
     let fixed = |port: u16, mac: Mac, kind| {
-        Action::Change(Change::AddStation(Station { bridge: BRIDGE, mac, port: PortId(port), kind }))
+        Action::Change(Change::AddStation(Station {
+            bridge: BRIDGE,
+            mac,
+            vlan: None,
+            at: Plug::Port(PortId(port)),
+            kind,
+        }))
     };
     let link_local = |n: u8| Mac([0x01, 0x80, 0xc2, 0, 0, n]);
     vec![

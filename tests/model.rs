@@ -1,8 +1,7 @@
 //! The fabric does what the naive model does, whatever happens: made-up frames, flags, changes and waits go into
 //! both. `VSWITCHD_SEED` says where to begin, `VSWITCHD_STORIES` how many stories to try of each kind.
 
-use vswitchd::fabric::Behind;
-use vswitchd::frame::NodeId;
+use vswitchd::frame::{Batch, NodeId, Plug};
 use vswitchd::sim::{Action, Model, Outcome, Stage, Story, Taste, seed_from_environment};
 use vswitchd::trace::Step;
 use vswitchd::wire::mac::Mac;
@@ -89,7 +88,7 @@ fn step(action: &Action, model: &mut Model, stage: &mut Stage) -> Result<(), Str
             }
             let steps = explained.iter().flat_map(|trace| trace.steps());
             let mut told: Vec<_> = steps
-                .filter_map(|step| if let Step::Deliver(port) = step { Some(*port) } else { None })
+                .filter_map(|step| if let Step::Deliver(port, _) = step { Some(*port) } else { None })
                 .collect();
             told.sort_unstable();
             if told != ports {
@@ -103,11 +102,11 @@ fn step(action: &Action, model: &mut Model, stage: &mut Stage) -> Result<(), Str
         && deadline <= stage.now
         && stage.now.as_nanos().is_multiple_of(3)
     {
-        stage.fabric.tick(stage.now);
+        stage.fabric.tick(stage.now, &mut Batch::new());
     }
     for bridge in 0..12 {
         let bridge = NodeId(bridge);
-        let known: Vec<(Mac, Behind, _)> = stage
+        let known: Vec<(Mac, Plug, _)> = stage
             .fabric
             .stations(bridge, stage.now)
             .into_iter()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vswitchd::bridge::{BridgeConfig, LegConfig, Role};
 use vswitchd::fabric::{Change, Fabric};
-use vswitchd::frame::{BATCH_MAX, Batch, Frame, NodeId, PortId};
+use vswitchd::frame::{BATCH_MAX, Batch, Frame, LinkId, NodeId, PortId};
 use vswitchd::time::Time;
 use vswitchd::wire::mac::Mac;
 
@@ -55,7 +55,7 @@ fn a_million_frames_allocate_nothing() {
         }
         let now = Time::from_nanos(number as u64 * 1_000_000);
         fabric.receive(&mut batch, now);
-        fabric.tick(now);
+        fabric.tick(now, &mut batch);
         batch.clear(|buffer| buffers.push(buffer));
     };
     // until the tables have grown to what they may hold
@@ -85,7 +85,7 @@ fn fabric() -> Fabric {
     let mut changes = vec![
         Change::AddBridge(NodeId(0), config),
         Change::AddBridge(NodeId(1), config),
-        Change::AddLink(NodeId(0), NodeId(1)),
+        Change::AddLink(LinkId(0), [NodeId(0), NodeId(1)], [LegConfig::default(); 2]),
         Change::AddPort(PortId(8), NodeId(0), host),
     ];
     changes.extend((0..8).map(|port| Change::AddPort(PortId(port), NodeId(port % 2), LegConfig::default())));

@@ -115,7 +115,7 @@ fn link_local_frames_teach_their_source() {
     expect(&mut world, &[(b, station(3), station(2), &[a, c], "B22: PAUSE teaches nothing")]);
     let deaf = BridgeConfig { no_linklocal_learn: true, ..BridgeConfig::default() };
     world.change(Change::ConfigureBridge(bridge, deaf));
-    world.change(Change::Flush(bridge, None));
+    world.change(Change::Flush(bridge, None, None));
     expect_drop(&mut world, a, &lldp, Reason::LinkLocal, "B36");
     expect(&mut world, &[(b, station(1), station(2), &[a, c], "B22: no_linklocal_learn")]);
 }

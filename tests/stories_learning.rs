@@ -8,14 +8,16 @@ use std::time::Duration;
 use frames::{ALL, HOST, bridge_with, expect, expect_drop, frame, host, plain, station};
 use vswitchd::bridge::{BridgeConfig, LegConfig, StationKind};
 use vswitchd::fabric::{Change, Station};
-use vswitchd::frame::{NodeId, PortId};
+use vswitchd::frame::{NodeId, Plug, PortId};
 use vswitchd::sim::World;
 use vswitchd::verdict::Reason;
 use vswitchd::wire::mac::Mac;
 
 /// The addresses a bridge knows, and where.
 fn known(world: &World, bridge: NodeId) -> Vec<(Mac, StationKind)> {
-    world.fabric.stations(bridge, world.now()).iter().map(|(entry, _)| (entry.mac, entry.kind)).collect()
+    let known = world.fabric.stations(bridge, world.now()).into_iter().map(|(entry, _)| entry);
+    // what is set for all VLANs is set for none, too (B58); nothing here filters
+    known.filter(|entry| entry.vid == 0).map(|entry| (entry.mac, entry.kind)).collect()
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn an_ageing_time_of_zero_learns_nothing() {
 fn what_the_user_sets_does_not_age_and_moves_only_unless_sticky() {
     let (mut world, bridge, [a, b, c]) = bridge_with([plain(); 3]);
     let fix = |world: &mut World, mac, kind| {
-        world.change(Change::AddStation(Station { bridge, mac, port: a, kind }));
+        world.change(Change::AddStation(Station { bridge, mac, vlan: None, at: Plug::Port(a), kind }));
     };
     fix(&mut world, station(1), StationKind::Static);
     fix(&mut world, station(2), StationKind::Sticky);
@@ -164,7 +166,7 @@ fn what_the_user_sets_does_not_age_and_moves_only_unless_sticky() {
     );
     world.skip(Duration::from_secs(100_000));
     expect(&mut world, &[(c, station(1), station(3), &[b], "B6: moved, it is still static")]);
-    let moved = Station { bridge, mac: station(1), port: b, kind: StationKind::Static };
+    let moved = Station { bridge, mac: station(1), vlan: None, at: Plug::Port(b), kind: StationKind::Static };
     world.change(Change::RemoveStation(moved));
     expect(&mut world, &[(c, station(1), station(3), &[a, b], "removed")]);
 }
@@ -173,7 +175,7 @@ fn what_the_user_sets_does_not_age_and_moves_only_unless_sticky() {
 fn a_port_that_goes_down_forgets_what_it_learned() {
     let (mut world, bridge, [a, b, c]) = bridge_with([plain(); 3]);
     world.send(a, &frame(ALL, station(1)));
-    let fixed = Station { bridge, mac: station(4), port: a, kind: StationKind::Static };
+    let fixed = Station { bridge, mac: station(4), vlan: None, at: Plug::Port(a), kind: StationKind::Static };
     world.change(Change::AddStation(fixed));
     world.reached();
     world.change(Change::SetPortUp(a, false));
@@ -202,16 +204,16 @@ fn flushing_forgets_what_was_learned() {
     for (port, n) in [(a, 1), (b, 2)] {
         world.send(port, &frame(ALL, station(n)));
     }
-    let fixed = Station { bridge, mac: station(4), port: a, kind: StationKind::Static };
+    let fixed = Station { bridge, mac: station(4), vlan: None, at: Plug::Port(a), kind: StationKind::Static };
     world.change(Change::AddStation(fixed));
-    world.change(Change::Flush(bridge, Some(a)));
+    world.change(Change::Flush(bridge, Some(Plug::Port(a)), None));
     let learned = StationKind::Learned;
     assert_eq!(
         known(&world, bridge),
         [(station(2), learned), (station(4), StationKind::Static)],
         "B20: of one port"
     );
-    world.change(Change::Flush(bridge, None));
+    world.change(Change::Flush(bridge, None, None));
     assert_eq!(known(&world, bridge), [(station(4), StationKind::Static)], "B20: of all");
     world.reached();
     expect(&mut world, &[(c, station(2), station(3), &[a, b], "2 is unknown again")]);
@@ -221,11 +223,23 @@ fn flushing_forgets_what_was_learned() {
 fn a_port_that_is_removed_takes_its_stations_along() {
     let (mut world, bridge, [a, b, _]) = bridge_with([plain(); 3]);
     world.send(a, &frame(ALL, station(1)));
-    world.change(Change::AddStation(Station { bridge, mac: station(4), port: a, kind: StationKind::Sticky }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(4),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Sticky,
+    }));
     world.send(b, &frame(ALL, station(2)));
     world.change(Change::RemovePort(a));
     assert_eq!(known(&world, bridge), [(station(2), StationKind::Learned)], "B18: static ones too");
-    let ghost = Change::AddStation(Station { bridge, mac: station(5), port: a, kind: StationKind::Static });
+    let ghost = Change::AddStation(Station {
+        bridge,
+        mac: station(5),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    });
     assert!(world.try_change(ghost).is_err(), "there is no such port");
 }
 
@@ -245,7 +259,13 @@ fn a_full_fdb_learns_nobody_new_and_keeps_what_it_has() {
             (b, station(1), station(2), &[c], "1 moved"),
         ],
     );
-    world.change(Change::AddStation(Station { bridge, mac: station(4), port: a, kind: StationKind::Static }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(4),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    }));
     expect(&mut world, &[(b, station(4), station(2), &[a], "B19: what the user sets does not count")]);
     world.skip(Duration::from_secs(300));
     expect(
@@ -294,7 +314,13 @@ fn a_locked_port_lets_in_only_who_is_entered_there() {
     let locked = LegConfig { locked: true, ..plain() };
     let (mut world, bridge, [a, b, c]) = bridge_with([locked, plain(), plain()]);
     expect_drop(&mut world, a, &frame(ALL, station(1)), Reason::Locked, "B21: nobody knows 1");
-    world.change(Change::AddStation(Station { bridge, mac: station(1), port: a, kind: StationKind::Static }));
+    world.change(Change::AddStation(Station {
+        bridge,
+        mac: station(1),
+        vlan: None,
+        at: Plug::Port(a),
+        kind: StationKind::Static,
+    }));
     expect(
         &mut world,
         &[

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use frames::{ALL, expect, expect_drop, frame, frame_of, plain, station};
 use vswitchd::bridge::BridgeConfig;
-use vswitchd::fabric::{Behind, Change, ChangeError};
-use vswitchd::frame::{NodeId, PortId};
+use vswitchd::fabric::{Change, ChangeError};
+use vswitchd::frame::{LinkId, NodeId, Plug, PortId};
 use vswitchd::sim::{Wire, World};
 use vswitchd::verdict::Reason;
 
@@ -46,13 +46,13 @@ fn linked_bridges_are_one_segment_with_two_memories() {
     assert_eq!(
         behind(right),
         [
-            (station(1), Behind::Bridge(left)),
-            (station(2), Behind::Port(b)),
-            (station(3), Behind::Bridge(left)),
+            (station(1), Plug::Link(LinkId(0), 1)),
+            (station(2), Plug::Port(b)),
+            (station(3), Plug::Link(LinkId(0), 1)),
         ]
     );
-    assert_eq!(behind(left)[1], (station(2), Behind::Bridge(right)));
-    world.change(Change::RemoveLink(left, right));
+    assert_eq!(behind(left)[1], (station(2), Plug::Link(LinkId(0), 0)));
+    world.change(Change::RemoveLink(LinkId(0)));
     expect(
         &mut world,
         &[
@@ -80,6 +80,7 @@ fn networks_without_a_wire_never_meet() {
 #[test]
 fn links_form_a_tree() {
     let (mut world, [a, b, c], _) = row::<3>();
+    let wire = |from, to| Change::AddLink(LinkId(9), [from, to], [plain(); 2]);
     let table = [
         (a, a, "a bridge with itself"),
         (a, b, "the same link twice"),
@@ -87,12 +88,12 @@ fn links_form_a_tree() {
         (a, c, "the third side of a triangle"),
     ];
     for (from, to, why) in table {
-        assert_eq!(world.try_change(Change::AddLink(from, to)), Err(ChangeError::Loop), "{why}");
+        assert_eq!(world.try_change(wire(from, to)), Err(ChangeError::Loop), "{why}");
     }
-    let nowhere = Change::AddLink(a, NodeId(99));
+    let nowhere = wire(a, NodeId(99));
     assert_eq!(world.try_change(nowhere), Err(ChangeError::Unknown), "to nowhere");
     assert_eq!(world.try_change(Change::RemoveBridge(b)), Err(ChangeError::InUse), "still wired");
-    world.change(Change::RemoveLink(a, b));
+    world.change(Change::RemoveLink(LinkId(0)));
     world.link(c, a);
 }
 
@@ -152,7 +153,7 @@ fn the_same_seed_is_the_same_world() {
             world.ping(a, [10, 0, 0, 2]);
             world.run_for(Duration::from_millis(1));
         }
-        (world.received(a), world.received(b), *world.fabric.books())
+        (world.received(a), world.received(b), world.fabric.books())
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5).0.len(), run(6).0.len(), "another seed loses other frames");

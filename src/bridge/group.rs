@@ -24,6 +24,11 @@ impl Bridge {
         self.plane.multicast.entries(now)
     }
 
+    /// How many memberships and sources are remembered, and how many there was no room for.
+    pub fn membership_usage(&self) -> (u32, u64) {
+        self.plane.multicast.usage()
+    }
+
     /// Behind which legs multicast routers are now.
     pub fn routers(&self, now: Time) -> Vec<RouterEntry> {
         self.plane.multicast.routers(now)

@@ -89,7 +89,7 @@ mod tests {
         ] {
             fabric.apply(change, Time::ZERO).expect("a simple set-up");
         }
-        let mut learn = |fabric: &mut Fabric, station: u8| {
+        let learn = |fabric: &mut Fabric, station: u8| {
             let mut batch = Batch::new();
             batch.push(Frame::copy_of(&[[0xff; 6], [2, 0, 0, 0, 0, station], [8; 6]].concat(), port));
             fabric.receive(&mut batch, Time::ZERO);

@@ -171,11 +171,11 @@ mod tests {
         let edit = Edit::NONE;
         let push = |edit: Edit, tci| edit.push(tag(0x8100, tci)).expect("there is room");
         let table: &[(Edit, (Option<Tag>, u16, usize), &str)] = &[
-            (edit, (Some(tag(0x88a8, 5)), 0x8100, 4), "as it lies"),
+            (edit, (Some(tag(0x88a8, 5)), 0x8100, 6), "as it lies"),
             (edit.pop(), (Some(tag(0x8100, 7)), 0x0800, 2), "the inner tag is the outer one now"),
             (edit.pop().pop(), (None, 0x0800, 2), "no tag left"),
             (push(edit.pop(), 9), (Some(tag(0x8100, 9)), 0x8100, 6), "one in its place"),
-            (push(push(edit, 8), 9), (Some(tag(0x8100, 9)), 0x8100, 12), "two more"),
+            (push(push(edit, 8), 9), (Some(tag(0x8100, 9)), 0x8100, 14), "two more"),
         ];
         for (edit, expected, why) in table {
             let h = Headers::edited(&bytes, edit, &Offload::NONE).expect(why);

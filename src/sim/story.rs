@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind};
+use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind, VlanConfig};
 use crate::fabric::{Change, Station};
 use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::sim::rng::Rng;
@@ -124,7 +124,7 @@ impl Story {
 
 /// Ways to make a change plainer.
 const PLAINER: [fn(&mut Change); 12] = [
-    |c| on_bridge(c, |bridge| *bridge = BridgeConfig::default()),
+    |c| on_bridge(c, |bridge| *bridge = BridgeConfig { vlan: bridge.vlan, ..BridgeConfig::default() }),
     |c| on_bridge(c, |bridge| bridge.ageing = BridgeConfig::default().ageing),
     |c| on_bridge(c, |bridge| bridge.group_fwd_mask = 0),
     |c| on_leg(c, |leg| *leg = LegConfig { role: leg.role, mac: leg.mac, ..LegConfig::default() }),
@@ -227,6 +227,7 @@ impl Teller {
             fdb_max: if self.taste.kernel { default.fdb_max } else { *self.rng.pick(&[1, 3, 4096]) },
             group_fwd_mask: *self.rng.pick(&MASKS),
             no_linklocal_learn: !self.taste.kernel && self.rng.chance(30),
+            vlan: VlanConfig { default_pvid: 0, ..default.vlan },
             ..default
         }
     }

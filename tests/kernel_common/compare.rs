@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use vswitchd::bridge::StationKind;
-use vswitchd::fabric::{Behind, Change};
-use vswitchd::frame::PortId;
+use vswitchd::fabric::Change;
+use vswitchd::frame::{Plug, PortId};
 use vswitchd::sim::{Action, Model, Stage, Story, Taste, seed_from_environment};
 use vswitchd::time::Time;
 use vswitchd::wire::mac::Mac;
@@ -147,12 +147,12 @@ fn describe(port: PortId, bytes: &[u8]) -> String {
     text + ")"
 }
 
-fn without_local(known: impl Iterator<Item = (Mac, Behind, StationKind)>) -> Vec<Known> {
+fn without_local(known: impl Iterator<Item = (Mac, Plug, StationKind)>) -> Vec<Known> {
     let known = known.filter(|(.., kind)| *kind != StationKind::Local);
     known
         .map(|(mac, behind, kind)| match behind {
-            Behind::Port(port) => Known { mac, vid: 0, port, kind },
-            Behind::Bridge(bridge) => panic!("{mac} is behind {bridge:?}, but there is only one"),
+            Plug::Port(port) => Known { mac, vid: 0, port, kind },
+            Plug::Link(link, _) => panic!("{mac} is behind {link:?}, but there is only one bridge"),
         })
         .collect()
 }

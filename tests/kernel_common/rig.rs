@@ -13,7 +13,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
 use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
 use vswitchd::fabric::Change;
-use vswitchd::frame::{PortId, Tag};
+use vswitchd::frame::{Plug, PortId, Tag};
 use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
 use vswitchd::wire::mac::Mac;
 
@@ -163,7 +163,7 @@ impl Rig {
         match change {
             Change::AddStation(station) => {
                 // replaces what was learned, which `bridge fdb add` alone refuses to
-                let index = self.tap(station.port).index;
+                let index = self.tap(port_of(station.at)).index;
                 let sticky = station.kind == StationKind::Sticky;
                 let set = self.find(|mac, kind| mac == station.mac && kind != StationKind::Learned)?;
                 Ok(set.is_none() && self.netlink.add_station(index, station.mac, 0, sticky).is_ok())
@@ -176,13 +176,13 @@ impl Rig {
                 }
             }
             Change::ConfigureBridge(_, config) => self.configure_bridge(&config).map(|()| true),
-            Change::ConfigurePort(port, config) => self.configure_port(port, &config).map(|()| true),
-            Change::Flush(_, None) => {
+            Change::ConfigureLeg(at, config) => self.configure_port(port_of(at), &config).map(|()| true),
+            Change::Flush(_, None, _) => {
                 self.netlink.set_bridge(self.bridge, vec![InfoBridge::FdbFlush]).map(|()| true)
             }
-            Change::Flush(_, Some(PortId(0))) => Ok(true),
-            Change::Flush(_, Some(port)) => {
-                let index = self.tap(port).index;
+            Change::Flush(_, Some(Plug::Port(PortId(0))), _) => Ok(true),
+            Change::Flush(_, Some(at), _) => {
+                let index = self.tap(port_of(at)).index;
                 self.netlink.set_bridge_port(index, vec![InfoBridgePort::Flush]).map(|()| true)
             }
             Change::SetPortUp(port, up) => {
@@ -351,6 +351,14 @@ impl Rig {
             }
         }
         Ok(())
+    }
+}
+
+/// The port of a leg that is one.
+fn port_of(at: Plug) -> PortId {
+    match at {
+        Plug::Link(..) => unreachable!("no story for the kernel has links"),
+        Plug::Port(port) => port,
     }
 }
 

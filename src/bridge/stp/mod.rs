@@ -258,7 +258,7 @@ impl Stp {
     }
 
     /// What a leg does with frames; one that is not there is disabled.
-    #[inline]
+    #[cfg(test)]
     pub(super) fn state(&self, leg: LegIndex) -> PortState {
         let place = self.legs.get(usize::from(leg.0)).and_then(Option::as_ref);
         place.map_or(PortState::Disabled, |leg| leg.state)

@@ -150,37 +150,36 @@ fn why_nobody_got_it() {
         assert_eq!((bridge.withheld(B).total(), bridge.withheld(C).total()), (1, 1), "{why}: counted where");
         assert_eq!((bridge.withheld(A).total(), bridge.withheld(HOST).total()), (0, 0), "{why}: no noise");
     }
-    let mut lonely = Bridge::new(BridgeConfig::default(), KEY).expect("the settings are sound");
-    lonely.attach(PORT, at(0)).expect("there is room");
+    let mut lonely = Bridge::new(BridgeConfig::default(), KEY, at(0)).expect("the settings are sound");
+    lonely.attach(port(), at(0), &mut out()).expect("there is room");
     assert_eq!(send(&mut lonely, A, mac(0x44), mac(0x11), 1), Verdict::Drop(NoPort), "no other port");
-    lonely.add_station(mac(1), A, StationKind::Local, at(0)).expect("there is room");
+    lonely.add_station(mac(1), None, A, StationKind::Local, at(0)).expect("there is room");
     assert_eq!(send(&mut lonely, A, mac(1), mac(0x11), 1), Verdict::Drop(NoPort), "B9: and no host");
 }
 
 #[test]
 fn tags_and_lengths() {
     let mut bridge = bridge();
-    let payload = |tag: &[u8], len: usize, offload: &Offload| {
-        let bytes = [&mac(0x21).0[..], &mac(0x11).0, tag, &[8, 0], &vec![0; len]].concat();
-        Headers::parse(&bytes, offload).expect("it is long enough")
-    };
+    let payload =
+        |tag: &[u8], len: usize| [&mac(0x21).0[..], &mac(0x11).0, tag, &[8, 0], &vec![0; len]].concat();
     let tag = [0x81, 0, 0, 10];
     let gso = Offload { gso: Gso::TcpV4, gso_size: 1448, ..Offload::NONE };
     send(&mut bridge, B, GROUP, mac(0x21), 1);
     let table = [
-        (payload(&[], 1504, &Offload::NONE), true, "B47, 0.6: four bytes more than the MTU"),
-        (payload(&[], 1505, &Offload::NONE), false, "B47, 0.6: five"),
+        (payload(&[], 1504), Offload::NONE, true, "B47, 0.6: four bytes more than the MTU"),
+        (payload(&[], 1505), Offload::NONE, false, "B47, 0.6: five"),
         (
-            payload(&tag, 1504, &Offload::NONE),
+            payload(&tag, 1504),
+            Offload::NONE,
             true,
             "B47, 0.6: counted behind the tag; B50: the tag is ignored",
         ),
-        (payload(&tag, 1505, &Offload::NONE), false, "B47, 0.6"),
-        (payload(&[], 65_000, &gso), true, "B47: it will be cut on the way out"),
+        (payload(&tag, 1505), Offload::NONE, false, "B47, 0.6"),
+        (payload(&[], 65_000), gso, true, "B47: it will be cut on the way out"),
     ];
-    for (h, fits, why) in table {
+    for (bytes, offload, fits, why) in table {
         let expected = if fits { Verdict::Forward(B) } else { Verdict::Drop(Reason::MtuExceeded) };
-        assert_eq!(forward(&mut bridge, A, &h, at(1)), expected, "{why}");
+        assert_eq!(decide(&mut bridge, A, &bytes, &offload, at(1)).0.verdict, expected, "{why}");
     }
     assert_eq!(bridge.withheld(B).of(Reason::MtuExceeded), 2, "B49: nobody is told but the counters");
     assert_eq!(learned(&bridge, 1).len(), 2, "B3: one station, whatever its tags");

@@ -4,7 +4,7 @@ mod frames;
 mod stations;
 
 use super::*;
-use crate::frame::Offload;
+use crate::frame::{Headers, Offload};
 
 const A: LegIndex = LegIndex(0);
 const B: LegIndex = LegIndex(1);
@@ -12,20 +12,10 @@ const C: LegIndex = LegIndex(2);
 const HOST: LegIndex = LegIndex(3);
 
 const KEY: [u64; 2] = [7, 8];
-const PORT: LegConfig = LegConfig {
-    role: Role::Port,
-    mac: None,
-    mtu: 1500,
-    learning: true,
-    flood: true,
-    mcast_flood: true,
-    bcast_flood: true,
-    hairpin: false,
-    isolated: false,
-    locked: false,
-    group_fwd_mask: 0,
-    promiscuous: Promiscuous::Allow,
-};
+/// An ordinary port.
+fn port() -> LegConfig {
+    LegConfig::default()
+}
 
 /// Station n; by custom 0x1n lives behind A, 0x2n behind B, 0x3n behind C.
 const fn mac(n: u8) -> Mac {
@@ -43,19 +33,29 @@ fn at(secs: u64) -> Time {
     Time::from_secs(secs)
 }
 
-fn headers(dst: Mac, src: Mac) -> Headers {
-    let bytes = [&dst.0[..], &src.0, &[8, 0], &[0; 46]].concat();
-    Headers::parse(&bytes, &Offload::NONE).expect("it is long enough")
+fn bytes(dst: Mac, src: Mac) -> Vec<u8> {
+    tagged(dst, src, &[])
+}
+
+/// A frame with these tags, the outer one first.
+fn tagged(dst: Mac, src: Mac, tags: &[(u16, u16)]) -> Vec<u8> {
+    let tags = tags.iter().flat_map(|(tpid, tci)| [tpid.to_be_bytes(), tci.to_be_bytes()].concat());
+    [&dst.0[..], &src.0, &tags.collect::<Vec<_>>(), &[8, 0], &[0; 46]].concat()
+}
+
+/// Where a bridge may say something that the test is not about.
+fn out() -> Outbox {
+    Outbox::default()
 }
 
 /// A bridge whose ports A, B, C and host are as `adjust` makes them.
 fn bridge_with(config: BridgeConfig, adjust: impl Fn(&mut [LegConfig; 4])) -> Bridge {
-    let mut bridge = Bridge::new(config, KEY).expect("the settings are sound");
-    let host = LegConfig { role: Role::Host, mac: Some(HOST_MAC), ..PORT };
-    let mut legs = [PORT, PORT, PORT, host];
+    let mut bridge = Bridge::new(config, KEY, at(0)).expect("the settings are sound");
+    let host = LegConfig { role: Role::Host, mac: Some(HOST_MAC), ..port() };
+    let mut legs = [port(), port(), port(), host];
     adjust(&mut legs);
     for config in legs {
-        bridge.attach(config, at(0)).expect("there is room");
+        bridge.attach(config, at(0), &mut out()).expect("there is room");
     }
     bridge
 }
@@ -64,28 +64,42 @@ fn bridge() -> Bridge {
     bridge_with(BridgeConfig::default(), |_| {})
 }
 
-/// Sends, having made sure that the explanation says the same and changes nothing.
-fn forward(bridge: &mut Bridge, leg: LegIndex, h: &Headers, now: Time) -> Verdict {
+/// Decides, having made sure that the explanation says the same and changes nothing.
+fn decide(
+    bridge: &mut Bridge,
+    leg: LegIndex,
+    bytes: &[u8],
+    offload: &Offload,
+    now: Time,
+) -> (Decision, Trace, Extras) {
+    let headers = Headers::parse(bytes, offload).expect("it is long enough");
+    let passage = Passage { bytes, edit: Edit::NONE, headers };
     let before = format!("{bridge:?}");
-    let mut told = Trace::on();
-    let explained = bridge.explain(leg, h, now, &mut told);
+    let (mut told, mut promised) = (Trace::on(), Extras::default());
+    let explained = bridge.explain(leg, &passage, now, &mut told, &mut promised);
     assert_eq!(format!("{bridge:?}"), before, "explaining changes nothing");
-    let mut trace = Trace::on();
-    let verdict = bridge.forward(leg, h, now, &mut trace);
-    assert_eq!((&explained, told.steps()), (&verdict, trace.steps()));
-    verdict
+    let (mut trace, mut extras) = (Trace::on(), Extras::default());
+    let decision = bridge.forward(leg, &passage, now, &mut trace, &mut extras, &mut out());
+    assert_eq!((&explained, told.steps()), (&decision, trace.steps()));
+    assert_eq!(format!("{promised:?}"), format!("{extras:?}"));
+    (decision, trace, extras)
+}
+
+fn forward(bridge: &mut Bridge, leg: LegIndex, bytes: &[u8], now: Time) -> Verdict {
+    decide(bridge, leg, bytes, &Offload::NONE, now).0.verdict
 }
 
 fn send(bridge: &mut Bridge, leg: LegIndex, dst: Mac, src: Mac, secs: u64) -> Verdict {
-    forward(bridge, leg, &headers(dst, src), at(secs))
+    forward(bridge, leg, &bytes(dst, src), at(secs))
 }
 
 fn flood<const N: usize>(legs: [LegIndex; N]) -> Verdict {
     Verdict::Flood(legs.into_iter().collect())
 }
 
+/// Without filtering, the VLAN of every station.
 fn places(bridge: &Bridge, secs: u64) -> Vec<(Mac, LegIndex, StationKind)> {
-    bridge.stations(at(secs)).into_iter().map(|e| (e.mac, e.leg, e.kind)).collect()
+    bridge.stations(at(secs)).into_iter().filter(|e| e.vid == 0).map(|e| (e.mac, e.leg, e.kind)).collect()
 }
 
 fn learned(bridge: &Bridge, secs: u64) -> Vec<(Mac, LegIndex)> {
