@@ -54,6 +54,17 @@ fn who_is_asked_stops_the_others_and_agrees() {
 }
 
 #[test]
+fn who_is_not_asked_neither_stops_nor_agrees() {
+    let mut bench = settled();
+    bench.hear(A, Bpdu::Rapid(word(ROOT, 0, ROOT), designated()));
+    assert_eq!(bench.states(), [Forwarding; 3]);
+    let agreed = |bpdu: &Bpdu| matches!(bpdu, Bpdu::Rapid(_, flags) if flags.agreement);
+    assert!(!bench.sent(A).iter().any(agreed), "B is not in order");
+    bench.hear(B, Bpdu::Rapid(word(ROOT, 4, id(0xf000, 3)), flags(SenderRole::Root, true)));
+    assert!(bench.sent(A).iter().any(agreed), "now it is, and that is news");
+}
+
+#[test]
 fn an_alternate_port_agrees_too() {
     let mut bench = settled();
     bench.hear(A, Bpdu::Rapid(word(ROOT, 0, ROOT), proposal()));
