@@ -85,9 +85,13 @@ const ALLOCATING: [&str; 12] = [
 ];
 
 /// Where the core takes memory: the function, and why that is not once per frame.
-const ALLOCATIONS: [(&str, &str, &str); 7] = [
+const ALLOCATIONS: [(&str, &str, &str); 9] = [
     ("src/bridge/fdb.rs", "stations", "an answer to the user"),
+    ("src/bridge/guard/flap.rs", "configure", "when the user asks for it"),
     ("src/bridge/manage.rs", "settle_host", "when a host's leg comes, goes or changes"),
+    ("src/bridge/multicast/show.rs", "entries", "an answer to the user"),
+    ("src/bridge/multicast/show.rs", "routers", "an answer to the user"),
+    ("src/bridge/neighbour/table.rs", "entries", "an answer to the user"),
     ("src/fabric/graph.rs", "may_link", "when a link is made"),
     ("src/frame.rs", "copy_of", "for tests, tools and rare originations"),
     ("src/frame.rs", "new", "all the room a batch will ever need, at birth"),

@@ -28,6 +28,21 @@ fn frame() {
 }
 
 #[test]
+fn igmp() {
+    replay("igmp", bodies::igmp);
+}
+
+#[test]
+fn mld() {
+    replay("mld", bodies::mld);
+}
+
+#[test]
+fn neighbour() {
+    replay("neighbour", bodies::neighbour);
+}
+
+#[test]
 fn request() {
     replay("request", bodies::request);
 }

@@ -50,7 +50,9 @@ fn legs_of(step: &Step) -> [Option<LegIndex>; 2] {
         Step::Arrive(leg) => [Some(leg.leg), None],
         Step::Backup(down, backup) => [Some(*down), Some(*backup)],
         Step::Lookup(_, leg) => [*leg, None],
-        Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => [Some(*leg), None],
+        Step::Copy(leg, _) | Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => {
+            [Some(*leg), None]
+        }
         _ => [None, None],
     }
 }
@@ -84,6 +86,10 @@ impl Words<'_> {
                 (format!("{} is down, and {name} stands in for it", self.leg(*down).0), line)
             }
             Step::Consume => (format!("{} itself was meant", self.network().0), None),
+            Step::Copy(leg, mac) => {
+                let (name, line) = self.leg(*leg);
+                (format!("a copy of its own for {mac} behind {name}, which has joined the group"), line)
+            }
             Step::Deliver(port, edit) => {
                 let (name, line) = self.port(*port);
                 (format!("leaves through port {name}{}", edited(edit)), line)
@@ -103,6 +109,9 @@ impl Words<'_> {
             }
             Step::Lookup(mac, None) => (format!("destination {mac} is unknown"), None),
             Step::Learn(mac) => (format!("source {mac} would be learned"), None),
+            Step::Members => {
+                ("goes to the members of its group, and to multicast routers".to_owned(), self.network().1)
+            }
             Step::Mirror(leg) => {
                 let (name, line) = self.leg(*leg);
                 (format!("{name} watches, and gets a copy as the frame came"), line)

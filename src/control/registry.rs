@@ -234,6 +234,9 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::config::parse;
+    use crate::control::diff::diff;
+    use crate::control::plan::Plan;
 
     #[test]
     fn ids_stay_with_their_names_and_are_given_again() {
@@ -248,5 +251,35 @@ mod tests {
         assert_eq!(names.id("c"), Some(2), "others keep theirs");
         assert_eq!(names.add("port", "d", 3), Ok(1), "a freed one is given again");
         assert_eq!((names.name(1), names.id("b")), (Some("d"), None));
+    }
+
+    #[test]
+    fn plugs_have_names_and_names_have_plugs() {
+        let file = |ends: &str| {
+            let networks = "[[network]]\nname = \"a\"\nstp = true\n[[network]]\nname = \"b\"\nstp = true\n";
+            let port = "[[port]]\nname = \"p\"\nnetwork = \"a\"\nkind = \"tap\"\n";
+            let link = format!("[[link]]\nnetworks = [{ends}]\n");
+            parse(&format!("{networks}{port}{link}{link}"), "lab").expect("a sound file").0
+        };
+        let (mut registry, plan) = (Registry::default(), file("\"b\", \"a\""));
+        let changes = registry.translate(&diff(&Plan::empty("lab"), &plan)).expect("there is room");
+        let nodes = [registry.node("b").expect("a bridge"), registry.node("a").expect("a bridge")];
+        let is_link = |change: &&Change| matches!(change, Change::AddLink(_, at, _) if *at == nodes);
+        assert_eq!(changes.iter().filter(is_link).count(), 2, "as written: b first");
+        let table = [
+            ("p", Plug::Port(PortId(0)), "a port"),
+            ("b/a", Plug::Link(LinkId(0), 0), "the first end of the first link"),
+            ("a/b", Plug::Link(LinkId(0), 1), "its other end"),
+            ("a/b#2", Plug::Link(LinkId(1), 1), "the second link"),
+        ];
+        let turned = file("\"a\", \"b\"");
+        assert!(registry.translate(&diff(&plan, &turned)).expect("there is room").is_empty());
+        for (name, plug, why) in table {
+            assert_eq!(registry.plug(name), Some(plug), "{why}");
+            assert_eq!(registry.plug_name(plug), Some(name), "{why}, and back");
+        }
+        registry.translate(&diff(&turned, &Plan::empty("lab"))).expect("nothing is added");
+        assert_eq!(registry.plug("a/b"), None, "gone with the link");
+        assert_eq!(registry.plug_name(Plug::Link(LinkId(1), 0)), None);
     }
 }

@@ -135,3 +135,22 @@ fn ends() {
         ),
     ]);
 }
+
+#[test]
+fn a_tree_opens_a_loop_through_a_machine_too() {
+    let text = |line: &str| {
+        let interface = |name: &str, network: &str| {
+            format!("[[node.interface]]\nname = {name:?}\nnetwork = {network:?}\n")
+        };
+        two(line)
+            + LINK
+            + "[[node]]\nname = \"m\"\n"
+            + &interface("e", "a")
+            + &interface("f", "b")
+            + "[[node.bridge]]\nname = \"br0\"\ninterfaces = [\"e\", \"f\"]\n"
+    };
+    assert_found(&[
+        ("a tree", &text("stp = true"), &[]),
+        ("none", &text(""), &[(19, "a loop through the node's bridge: broadcasts will circle for ever")]),
+    ]);
+}

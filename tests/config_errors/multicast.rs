@@ -29,7 +29,8 @@ fn settings() {
     assert!(multicast.snooping && multicast.querier && multicast.igmp_version == 3);
     assert_eq!(multicast.query_interval, Duration::from_secs(20));
     assert_eq!(multicast.router, RouterMode::Always, "B71: 2 is always");
-    assert_eq!(multicast.query_use_ifaddr, Some(Ipv4Addr::new(10, 0, 0, 1)));
+    assert!(multicast.query_use_ifaddr);
+    assert_eq!(multicast.address, Ipv4Addr::new(10, 0, 0, 1));
     let leg = plan.settings("p").expect("a port").leg.multicast;
     assert_eq!(
         (leg.router, leg.fastleave, leg.to_unicast, leg.max_groups),

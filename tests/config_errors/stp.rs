@@ -65,16 +65,26 @@ fn values() {
         ),
         (
             "of a port",
-            &(network("stp = \"rstp\"") + PORT + "cost = 0\npriority = 64\nedge = \"never\"\n"),
-            &[(8, "`cost` cannot be 0"), (9, "`priority` cannot be 64"), (10, "`edge` cannot be \"never\"")],
+            &(network("stp = \"rstp\"") + PORT + "cost = 200000001\npriority = 64\nedge = \"never\"\n"),
+            &[
+                (8, "`cost` cannot be 200000001"),
+                (9, "`priority` cannot be 64"),
+                (10, "`edge` cannot be \"never\""),
+            ],
+        ),
+        (
+            "802.1D-1998 has 16 bits for it",
+            &(network("stp = true") + PORT + "cost = 65536\n"),
+            &[(8, "`cost` cannot be 65536")],
         ),
         (
             "what does nothing without a tree",
-            &(network("") + PORT + "cost = 5\nroot_block = true\nedge = true\n"),
+            &(network("") + PORT + "cost = 5\nroot_block = true\nedge = true\npoint_to_point = false\n"),
             &[
                 (8, "`cost` has no effect on a network without a spanning tree"),
                 (9, "`root_block` has no effect on a network without a spanning tree"),
                 (10, "`edge` has no effect on a network without rapid spanning tree"),
+                (11, "`point_to_point` has no effect on a network without rapid spanning tree"),
             ],
         ),
         (

@@ -79,7 +79,7 @@ fn numbers_and_ranges() {
             "trunk = [1.5]",
             "`trunk` must be a VLAN, a range of them, or a list, not a number with a fraction",
         ),
-        ("an unknown key", "vlan = { tagd = [1] }", "`vlan` has no key `tagd`"),
+        ("an unknown key", "vlan = { tagged = [1], tagd = [1] }", "`vlan` has no key `tagd`"),
         ("no table", "vlan = 10", "`vlan` must be a table, not a number"),
     ];
     for (why, lines, message) in cases {

@@ -1,5 +1,6 @@
 //! Guards of a leg: who may send, how many may be learned, how fast; and when a moving station is a loop.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ipnet::IpNet;
@@ -83,13 +84,12 @@ pub(super) fn source_guard(scope: &mut Scope, field: &Field<Inline<RawSourceGuar
             permits.add(scope, Permit::Ip(net), text);
         }
     }
-    let mut permits: Vec<Permit> = permits.0.into_iter().map(|(permit, _)| permit).collect();
-    permits.sort_unstable();
-    permits
+    permits.0.into_keys().collect()
 }
 
-#[derive(Default)]
-struct Permits(std::collections::BTreeMap<Permit, Range<usize>>);
+/// Sorted, each with its place.
+#[derive(Debug, Default)]
+struct Permits(BTreeMap<Permit, Range<usize>>);
 
 impl Permits {
     fn add(&mut self, scope: &mut Scope, permit: Permit, text: &Spanned<String>) {

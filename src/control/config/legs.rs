@@ -46,7 +46,7 @@ pub(super) fn resolve(scope: &mut Scope, raw: &RawLeg, given: Given<'_>) -> Sett
         promiscuous: promiscuous(scope, raw, given.is_end).unwrap_or(default.promiscuous),
         mac_limit: guards::mac_limit(scope, raw, given.network),
         storm_limit: guards::storm_limit(scope, &raw.storm_limit),
-        stp: stp::leg(scope, raw),
+        stp: stp::leg(scope, raw, given.network),
         multicast: multicast::leg(scope, raw),
         ..default
     };
@@ -101,7 +101,10 @@ fn promiscuous(scope: &mut Scope, raw: &RawLeg, is_end: bool) -> Option<Promiscu
                 format!("`promiscuous = {:?}` on an end of a link", text.get_ref()),
             )
             .help(match value {
-                Promiscuous::Monitor => "the other network would get every frame, as if there were no switch; watch with a [[port]], or `vswitchd capture NETWORK`",
+                Promiscuous::Monitor => {
+                    "the other network would get every frame, as if there were no switch; watch with a [[port]], \
+                     or with `vswitchd capture NETWORK`"
+                },
                 _ => "a link leads to many stations, not to one; remove it",
             });
         return None;

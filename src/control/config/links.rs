@@ -150,7 +150,8 @@ fn check_loops(scope: &mut Scope, links: &[Link], spans: &[Range<usize>], networ
         let lacking: Vec<_> =
             way.iter().filter(|name| !trees.contains(**name)).map(|name| format!("{name:?}")).collect();
         let help = format!(
-            "they are joined already: {}; a broadcast would circle for ever, unless you write stp = true in [[network]] {}",
+            "they are joined already: {}; a broadcast would circle for ever, \
+             unless you write stp = true in [[network]] {}",
             way.join(" - "),
             lacking.join(", "),
         );

@@ -35,6 +35,7 @@ pub(super) fn bridge(scope: &mut Scope, raw: &RawNetwork) -> MulticastConfig {
         warn(scope, "multicast", given.span());
     }
     let Inline(raw) = given.get_ref();
+    let address = raw.query_address.given().and_then(|text| query_address(scope, text));
     let count = "how many queries";
     let config = MulticastConfig {
         snooping,
@@ -57,7 +58,8 @@ pub(super) fn bridge(scope: &mut Scope, raw: &RawNetwork) -> MulticastConfig {
             count,
         ),
         router: router(scope, &raw.router, "router", 3).unwrap_or(default.router),
-        query_use_ifaddr: raw.query_address.given().and_then(|text| query_address(scope, text)),
+        query_use_ifaddr: address.is_some(),
+        address: address.unwrap_or(default.address),
         flood_solicited_node: raw
             .flood_solicited_node
             .value()

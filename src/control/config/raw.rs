@@ -100,6 +100,10 @@ impl<T> Field<T> {
         matches!(self, Self::Absent)
     }
 
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self, Self::Wrong)
+    }
+
     /// Where the value is.
     pub(super) fn span(&self) -> Option<Range<usize>> {
         self.given().map(Spanned::span)

@@ -73,7 +73,10 @@ fn check_times(scope: &mut Scope, span: Range<usize>, config: &StpConfig) {
 }
 
 /// Spanning tree of a leg.
-pub(super) fn leg(scope: &mut Scope, raw: &RawLeg) -> StpLegConfig {
+pub(super) fn leg(scope: &mut Scope, raw: &RawLeg, network: Option<&Network>) -> StpLegConfig {
+    // 802.1D-1998 has 16 bits for it, 802.1D-2004 counts to 200 million (17.14)
+    let is_rapid = network.is_some_and(|network| network.bridge.stp.mode == StpMode::Rstp);
+    let cost_max = if is_rapid { 200_000_000 } else { 65_535 };
     let default = StpLegConfig::default();
     let edge =
         flag_or_word(scope, &raw.edge, "edge", (EdgePort::Yes, EdgePort::No), &[("auto", EdgePort::Auto)]);
@@ -89,14 +92,14 @@ pub(super) fn leg(scope: &mut Scope, raw: &RawLeg) -> StpLegConfig {
         cost: scope.whole(
             &raw.cost,
             "cost",
-            1..=65_535,
+            1..=cost_max,
             default.cost,
             "the way with the lowest sum leads to the root",
         ),
         bpdu_guard: raw.bpdu_guard.value().copied().unwrap_or(default.bpdu_guard),
         root_block: raw.root_block.value().copied().unwrap_or(default.root_block),
         edge: edge.unwrap_or(default.edge),
-        ..default
+        point_to_point: raw.point_to_point.value().copied().unwrap_or(default.point_to_point),
     }
 }
 
@@ -118,9 +121,10 @@ pub(super) fn warn_of_idle(scope: &mut Scope, raw: &RawLeg, networks: &[&Network
             .warn(span, "ignored", format!("`{key}` has no effect on a network without a spanning tree"))
             .help("write stp = true in the [[network]]");
     }
-    if let (Some(span), true) = (raw.edge.span(), modes().all(|mode| mode != StpMode::Rstp)) {
+    for (key, span) in [("edge", raw.edge.span()), ("point_to_point", raw.point_to_point.span())] {
+        let (Some(span), true) = (span, modes().all(|mode| mode != StpMode::Rstp)) else { continue };
         scope
-            .warn(span, "ignored", "`edge` has no effect on a network without rapid spanning tree")
+            .warn(span, "ignored", format!("`{key}` has no effect on a network without rapid spanning tree"))
             .help("write stp = \"rstp\" in the [[network]]");
     }
 }

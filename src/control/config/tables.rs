@@ -138,6 +138,7 @@ tables! {
         bpdu_guard: bool,
         root_block: bool,
         edge: Either<bool, String>,
+        point_to_point: bool,
         mcast_router: Either<i64, String>,
         fastleave: bool,
         mcast_to_unicast: bool,

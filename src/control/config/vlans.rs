@@ -121,7 +121,8 @@ pub(super) fn of_entry(
 }
 
 fn full(scope: &mut Scope, raw: &RawVlan) -> VlanList {
-    let mut list = VlanList::default();
+    let is_partial = raw.untagged.is_wrong() || raw.tagged.is_wrong() || raw.pvid.is_wrong();
+    let mut list = VlanList { is_partial, ..VlanList::default() };
     if let Some(untagged) = raw.untagged.value() {
         list.add(scope, untagged, "untagged", true);
     }

@@ -4,15 +4,16 @@
 //! the plan that is, and, for what has just gone, those of the one before. An id that passed to a newcomer by the
 //! same reload names the newcomer.
 
-use crate::bridge::{Event, Sighting};
+use crate::bridge::{Event, Joining, Sighting};
 use crate::control::daemon::views::{state_name, station};
 use crate::control::event::{Happening, Topic};
 use crate::control::registry::Registry;
+use crate::control::view::GroupView;
 use crate::fabric::News;
 use crate::frame::{NodeId, Plug};
 
 /// What the engine tells about; without any of these it need not be asked.
-pub(super) const TOPICS: [Topic; 4] = [Topic::Fdb, Topic::Guard, Topic::Link, Topic::Stp];
+pub(super) const TOPICS: [Topic; 5] = [Topic::Fdb, Topic::Guard, Topic::Link, Topic::Mdb, Topic::Stp];
 /// The name of what has none any more.
 const NAMELESS: &str = "?";
 
@@ -48,11 +49,20 @@ impl Known {
         match news.event {
             Event::BpduGuard(_) => (false, guard("disabled: a BPDU came in (bpdu_guard)".into())),
             Event::Forgotten(sighting) => (true, fdb(sighting, at)),
+            Event::Joined(joining) => (false, Happening::Mdb(membership(&joining, at, master))),
             Event::Learned(sighting) => (false, fdb(sighting, at)),
+            Event::Left(joining) => (true, Happening::Mdb(membership(&joining, at, master))),
             Event::Moved(sighting, _) => (false, fdb(sighting, self.plug(news.to))),
             Event::NewRoot(root) => (false, stp(format!("root {root}"))),
             Event::Quarantined(Sighting { mac, .. }) => {
                 (false, guard(format!("quarantined: {mac} moves to and fro")))
+            }
+            Event::Router(_, found) => {
+                let text = if found { "a multicast router is here" } else { "no multicast router any more" };
+                (!found, guard(text.into()))
+            }
+            Event::SnoopingOff => {
+                (false, stp("snooping switched itself off: too many groups (hash_max)".into()))
             }
             Event::State(_, state) => {
                 let (ifname, master) = (at.to_owned(), master.to_owned());
@@ -63,6 +73,19 @@ impl Known {
             }
             Event::TopologyChange => (false, stp("topology change".into())),
         }
+    }
+}
+
+fn membership(joining: &Joining, port: &str, dev: &str) -> GroupView {
+    let Joining { vid, group, source, .. } = joining;
+    GroupView {
+        dev: dev.to_owned(),
+        port: port.to_owned(),
+        grp: group.to_string(),
+        src: source.map(|source| source.to_string()),
+        state: "temp".into(),
+        vid: (*vid != 0).then_some(*vid),
+        ..GroupView::default()
     }
 }
 
