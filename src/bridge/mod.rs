@@ -47,6 +47,7 @@ pub use flags::{
 pub use manage::{BridgeCounters, ConfigError};
 pub use multicast::{
     Family, Group, GroupEntry, MulticastConfig, MulticastLegConfig, QuerierEntry, RouterEntry, RouterMode,
+    SourceEntry,
 };
 pub use outbox::{Event, Joining, Mail, Outbox, Sighting};
 pub use stp::{

@@ -33,7 +33,7 @@ mod tests;
 
 pub use config::{Family, Group, MulticastConfig, MulticastLegConfig, RouterMode};
 pub(super) use manage::EntryError;
-pub use show::{GroupEntry, QuerierEntry, RouterEntry};
+pub use show::{GroupEntry, QuerierEntry, RouterEntry, SourceEntry};
 
 use std::net::IpAddr;
 
