@@ -5,7 +5,9 @@
 
 mod layer2;
 
-pub use layer2::{GroupView, MdbView, RouterView, TreePortView, TreeView, VlanEntryView, VlanView};
+pub use layer2::{
+    GroupView, MdbView, RouterView, SourceView, TreePortView, TreeView, VlanEntryView, VlanView,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -20,7 +20,7 @@ use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
 use crate::wire::mac::Mac;
 
-pub(super) use layer2::{mdb, state_name, stp, vlan};
+pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
 
 /// Trees, each with the bridge it is of.
 pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
