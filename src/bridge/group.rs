@@ -193,9 +193,14 @@ impl Plane {
 
 /// What comes of a message about groups, or of time.
 pub(super) fn tell(out: &mut Outbox, effect: Effect<'_>) {
+    tell_whose(out, effect, false);
+}
+
+/// The same; `permanent` if it is the user who says so.
+pub(super) fn tell_whose(out: &mut Outbox, effect: Effect<'_>, permanent: bool) {
     let joining = |change: Change| {
         let Change { leg, vid, group, source } = change;
-        Joining { leg, vid, group, source }
+        Joining { leg, vid, group, source, permanent }
     };
     match effect {
         Effect::Disabled => out.tell(Event::SnoopingOff),

@@ -24,7 +24,8 @@ impl Fabric {
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
             Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
                 let leg = self.leg_on(bridge, at)?;
-                Ok(self.bridge_mut(bridge)?.0.add_station(mac, vlan, leg, kind, now)?)
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.add_station(mac, vlan, leg, kind, now, out)?)
             }
             Change::AddVlan(at, entry) => {
                 let (bridge, leg, _) = self.leg_mut(at)?;
