@@ -166,9 +166,11 @@ impl Bridge {
     /// When something is due next.
     pub fn deadline(&self) -> Option<Time> {
         let Plane { fdb, tree, multicast, neighbours, .. } = &self.plane;
-        let released =
-            self.plane.ends().map(|end| end.state.silenced_until).filter(|until| *until > Time::ZERO);
-        let released = if self.plane.config.flap.moves == 0 { None } else { released.min() };
+        let released = || {
+            let ends = self.plane.ends().map(|end| end.state.silenced_until);
+            ends.filter(|until| *until > Time::ZERO).min()
+        };
+        let released = (self.plane.config.flap.moves > 0).then(released).flatten();
         let due = [fdb.deadline(), tree.deadline(), multicast.deadline(), neighbours.deadline(), released];
         due.into_iter().flatten().min()
     }

@@ -1,3 +1,5 @@
+//! A difference of two plans: what it mentions, what it leaves alone, and in which order.
+
 mod mirror;
 
 use ipnet::IpNet;
