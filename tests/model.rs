@@ -1,9 +1,12 @@
 //! The fabric does what the naive model does, whatever happens: made-up frames, flags, changes and waits go into
 //! both. `VSWITCHD_SEED` says where to begin, `VSWITCHD_STORIES` how many stories to try of each kind.
 
+use std::collections::BTreeSet;
+
 use vswitchd::frame::{Batch, NodeId, Plug};
 use vswitchd::sim::{Action, Model, Outcome, Stage, Story, Taste, seed_from_environment};
 use vswitchd::trace::Step;
+use vswitchd::verdict::Reason;
 use vswitchd::wire::mac::Mac;
 
 const STORY: usize = 300;
@@ -33,6 +36,51 @@ fn a_tree_of_bridges_that_filter_vlans() {
 #[test]
 fn more_bridges_than_a_walk_is_long() {
     agree(Taste { bridges: 12, ports: 1, vlan: false, kernel: None });
+}
+
+/// What is compared is worth comparing: every reason that these settings can give is given.
+#[test]
+fn stories_meet_every_reason() {
+    let taste = Taste { bridges: 4, ports: 2, vlan: true, kernel: None };
+    let mut met = BTreeSet::new();
+    for seed in 0..60 {
+        let story = Story::new(seed, taste, STORY);
+        let mut stage = Stage::default();
+        story.setup.iter().for_each(|change| drop(stage.change(*change)));
+        for action in &story.actions {
+            if let Action::Frame(port, bytes) = action {
+                let told = stage.fabric.explain(*port, bytes, stage.now);
+                met.extend(told.steps().iter().filter_map(|step| match step {
+                    Step::Drop(reason) | Step::Withhold(_, reason) => Some(*reason),
+                    _ => None,
+                }));
+            }
+            stage.tell(action);
+        }
+    }
+    let wanted = [
+        Reason::BroadcastFloodOff,
+        Reason::EgressDown,
+        Reason::FrameShort,
+        Reason::Icc,
+        Reason::IngressDown,
+        Reason::Isolated,
+        Reason::LinkLocal,
+        Reason::Locked,
+        Reason::MacLimit,
+        Reason::MtuExceeded,
+        Reason::MulticastFloodOff,
+        Reason::NoPort,
+        Reason::Promiscuous,
+        Reason::SamePort,
+        Reason::SourceInvalid,
+        Reason::TagsFull,
+        Reason::UnicastFloodOff,
+        Reason::VlanEgress,
+        Reason::VlanIngress,
+    ];
+    let missed: Vec<_> = wanted.into_iter().filter(|reason| !met.contains(reason)).collect();
+    assert_eq!(missed, []);
 }
 
 /// The comparison itself: it sees it when a setting is lost.

@@ -377,10 +377,10 @@ impl Teller {
         frame.extend(kind.to_be_bytes());
         let mtu = *rng.pick(&MTUS) as u64;
         // a raw socket at the kernel's host leaves tags in the frame where a device would take them out, so that they
-        // count as payload
+        // count as payload, and need nothing behind them
         let within = host && self.taste.kernel.is_some() && tags > 0;
         let payload = match rng.below(10) {
-            0 => rng.below(8),
+            0 if !within => rng.below(8),
             1..3 if !within => mtu - 3 + rng.below(10),
             _ => 46 + rng.below(20),
         };
