@@ -376,12 +376,12 @@ impl Teller {
         let kind = *rng.pick(&[0x0800_u16, 0x0806, 0x86dd, 0x88cc, 0x8808, 0x9000, 38]);
         frame.extend(kind.to_be_bytes());
         let mtu = *rng.pick(&MTUS) as u64;
-        // a raw socket at the kernel's host leaves tags in the frame where a device would take them out, so that they
-        // count as payload, and need nothing behind them
-        let within = host && self.taste.kernel.is_some() && tags > 0;
+        // what is at the kernel's host leaves tags in what it sends, so that they count as payload and need nothing
+        // behind them, and takes out what is the outer one of what it gets, which may have been the inner one
+        let kernel = self.taste.kernel.is_some();
         let payload = match rng.below(10) {
-            0 if !within => rng.below(8),
-            1..3 if !within => mtu - 3 + rng.below(10),
+            0 if !kernel || tags == 0 || (tags == 1 && !host) => rng.below(8),
+            1..3 if !kernel || tags == 0 || !host => mtu - 3 + rng.below(10),
             _ => 46 + rng.below(20),
         };
         let start = frame.len();
