@@ -102,7 +102,7 @@ impl Plane {
         // the sight is needed if the leg is locked, even where it may not teach
         let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
         if from.state.config.locked
-            && let Some((reason, marks)) = self.lock(from, sight)
+            && let Some((reason, marks)) = self.lock(from, sight, now)
         {
             return Admission { gate: Gate::Refuse(reason), inside, marks };
         }
@@ -115,10 +115,7 @@ impl Plane {
             });
             return admission;
         }
-        if from.state.config.mac_limit > 0
-            && matches!(sight, Sight::Move(..) | Sight::New(_))
-            && !self.fdb.has_room_at(from.leg, from.state.config.mac_limit, now)
-        {
+        if from.state.config.mac_limit > 0 && self.is_one_too_many(from, sight, now) {
             trace.note(Step::NotLearned(h.src, Unlearned::Limit));
             return Admission { gate: Gate::Refuse(Reason::MacLimit), ..admission };
         }
@@ -194,7 +191,10 @@ impl Plane {
             Ok(inside) if group != 1 && !self.config.no_linklocal_learn && learns(from.state.tree) => {
                 admission.inside = inside;
                 let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
-                admission.marks.sight = self.teach(from, h, sight, trace);
+                match self.is_one_too_many(from, sight, now) {
+                    true => trace.note(Step::NotLearned(h.src, Unlearned::Limit)),
+                    false => admission.marks.sight = self.teach(from, h, sight, trace),
+                }
             }
             _ => trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal)),
         }
@@ -208,14 +208,25 @@ impl Plane {
         admission
     }
 
+    /// Whether the leg has as many stations as it may have, and this would be another one.
+    #[cold]
+    fn is_one_too_many(&self, from: End<'_>, sight: Sight, now: Time) -> bool {
+        let limit = from.state.config.mac_limit;
+        limit > 0
+            && matches!(sight, Sight::Move(..) | Sight::New(_))
+            && !self.fdb.has_room_at(from.leg, limit, now)
+    }
+
     /// Why a locked leg turns the frame away, if it does, and what is noted for whoever may let it in (B21).
     #[cold]
-    fn lock<'a>(&self, from: End<'_>, sight: Sight) -> Option<(Reason, Marks<'a>)> {
+    fn lock<'a>(&self, from: End<'_>, sight: Sight, now: Time) -> Option<(Reason, Marks<'a>)> {
         let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked, ..Marks::default() };
         let mab = from.state.config.mab && !self.fdb.forgets_at_once();
         let marks = match sight {
             Sight::Refresh(slot) if self.fdb.kind(slot) != StationKind::Locked => return None,
-            Sight::New(_) | Sight::Refresh(_) if mab => noted(sight),
+            Sight::New(_) | Sight::Refresh(_) if mab && !self.is_one_too_many(from, sight, now) => {
+                noted(sight)
+            }
             _ => Marks::default(),
         };
         Some((Reason::Locked, marks))

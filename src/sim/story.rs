@@ -7,7 +7,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind, VlanConfig};
+use crate::bridge::{
+    BridgeConfig, LegConfig, Promiscuous, Role, StationKind, VlanConfig, VlanEntry, VlanProtocol,
+};
 use crate::fabric::{Change, Station};
 use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::sim::rng::Rng;
@@ -42,8 +44,19 @@ pub struct Taste {
     pub bridges: u16,
     /// Ports on each bridge, beside the host's.
     pub ports: u16,
-    /// Only what the kernel's bridge has as well, and can be told while it runs.
-    pub kernel: bool,
+    /// VLANs: filtered or not, and who is in which.
+    pub vlan: bool,
+    /// Only what this kernel's bridge has as well, and can be told while it runs.
+    pub kernel: Option<Kernel>,
+}
+
+/// What a kernel's bridge has that older ones have not.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// Locked entries (B21; Linux 6.2).
+    pub mab: bool,
+    /// A limit for learned stations (B19; Linux 6.7).
+    pub fdb_max: bool,
 }
 
 /// The host's own address.
@@ -72,11 +85,15 @@ const ADDRESSES: [Mac; 17] = [
 const STATIONS: usize = 6;
 const MTUS: [u32; 3] = [1400, 1500, 9000];
 const MASKS: [u16; 4] = [0, 1 << 3, 1 << 14, 0xfff8];
+/// VLANs that legs are in.
+const VIDS: [u16; 4] = [1, 2, 3, 4094];
+/// VLANs that tags name: none, those, one that nobody is in, and one that nobody can be in.
+const TAGGED_VIDS: [u16; 9] = [0, 1, 1, 2, 2, 3, 4094, 5, 4095];
 
 impl Story {
     /// The story of that seed, `length` actions long.
     pub fn new(seed: u64, taste: Taste, length: usize) -> Self {
-        let mut teller = Teller { rng: Rng::new(seed), taste };
+        let mut teller = Teller { rng: Rng::new(seed), taste, links: Vec::new() };
         let setup = teller.setup();
         let actions = (0..length).map(|_| teller.action()).collect();
         Self { seed, setup, actions }
@@ -123,16 +140,23 @@ impl Story {
 }
 
 /// Ways to make a change plainer.
-const PLAINER: [fn(&mut Change); 12] = [
+const PLAINER: [fn(&mut Change); 19] = [
     |c| on_bridge(c, |bridge| *bridge = BridgeConfig { vlan: bridge.vlan, ..BridgeConfig::default() }),
     |c| on_bridge(c, |bridge| bridge.ageing = BridgeConfig::default().ageing),
-    |c| on_bridge(c, |bridge| bridge.group_fwd_mask = 0),
+    |c| on_bridge(c, |bridge| (bridge.group_fwd_mask, bridge.transparent_mask) = (0, 0)),
+    |c| on_bridge(c, |bridge| bridge.vlan.filtering = false),
+    |c| on_bridge(c, |bridge| bridge.vlan.protocol = VlanProtocol::Dot1q),
+    |c| on_bridge(c, |bridge| bridge.vlan.default_pvid = 0),
+    |c| on_bridge(c, |bridge| bridge.fdb_max = BridgeConfig::default().fdb_max),
+    |c| on_bridge(c, |bridge| bridge.icc = true),
     |c| on_leg(c, |leg| *leg = LegConfig { role: leg.role, mac: leg.mac, ..LegConfig::default() }),
     |c| on_leg(c, |leg| leg.learning = true),
     |c| on_leg(c, |leg| (leg.flood, leg.mcast_flood, leg.bcast_flood) = (true, true, true)),
     |c| on_leg(c, |leg| leg.hairpin = false),
     |c| on_leg(c, |leg| leg.isolated = false),
-    |c| on_leg(c, |leg| leg.locked = false),
+    |c| on_leg(c, |leg| leg.mab = false),
+    |c| on_leg(c, |leg| (leg.locked, leg.mab) = (false, false)),
+    |c| on_leg(c, |leg| leg.mac_limit = 0),
     |c| on_leg(c, |leg| leg.group_fwd_mask = 0),
     |c| on_leg(c, |leg| leg.mtu = 1500),
     |c| on_leg(c, |leg| leg.promiscuous = Promiscuous::Allow),
@@ -153,6 +177,8 @@ fn on_leg(change: &mut Change, plain: impl Fn(&mut LegConfig)) {
 struct Teller {
     rng: Rng,
     taste: Taste,
+    /// The two bridges of each link.
+    links: Vec<[u16; 2]>,
 }
 
 impl Teller {
@@ -165,6 +191,7 @@ impl Teller {
                 let parent =
                     if self.rng.chance(70) { last } else { self.rng.below(u64::from(bridge)) as u16 };
                 let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
+                self.links.push([parent, bridge]);
                 let nodes = [NodeId(parent), NodeId(bridge)];
                 setup.push(Change::AddLink(LinkId(last), nodes, [wire; 2]));
             }
@@ -173,13 +200,18 @@ impl Teller {
             let config = self.leg_config(port);
             setup.push(Change::AddPort(PortId(port), self.bridge_of(port), config));
         }
+        if self.taste.vlan {
+            let memberships = u64::from(self.ports()) * 2;
+            setup.extend((0..memberships).map(|_| Change::AddVlan(self.plug(), self.vlan_entry())));
+        }
         setup
     }
 
     fn action(&mut self) -> Action {
         match self.rng.below(100) {
             0..4 => Action::Change(self.change()),
-            4..7 if !self.taste.kernel => Action::Wait(self.wait()),
+            4..6 if self.taste.vlan => Action::Change(self.vlan_change()),
+            6..9 if self.taste.kernel.is_none() => Action::Wait(self.wait()),
             _ => {
                 let port = self.rng.below(u64::from(self.ports())) as u16;
                 Action::Frame(PortId(port), self.frame(self.is_host(port)))
@@ -193,20 +225,29 @@ impl Teller {
         let station = Station {
             bridge,
             mac: *self.rng.pick(&ADDRESSES[..STATIONS - 1]),
-            vlan: None,
+            vlan: self.vid(),
             at: Plug::Port(PortId(port)),
             kind: *self.rng.pick(&[StationKind::Static, StationKind::Sticky]),
         };
         // one port stays up, or the kernel's bridge would lose its carrier
         let fixed = self.is_host(port) || port == 1;
-        match self.rng.below(12) {
+        match self.rng.below(13) {
             0..4 => Change::ConfigureLeg(Plug::Port(PortId(port)), self.leg_config(port)),
             4..6 if !self.is_host(port) => Change::AddStation(station),
             6..8 if !self.is_host(port) => Change::RemoveStation(station),
             8 => Change::ConfigureBridge(bridge, self.bridge_config(false)),
-            9 => Change::Flush(bridge, self.rng.chance(70).then_some(Plug::Port(PortId(port))), None),
-            _ if self.taste.kernel && fixed => Change::Flush(bridge, None, None),
-            10 if !self.taste.kernel => *self.rng.pick(&[
+            9 => {
+                let vid = if self.taste.kernel.is_some() { None } else { self.vid() };
+                Change::Flush(bridge, self.rng.chance(70).then_some(Plug::Port(PortId(port))), vid)
+            }
+            12 if !self.is_host(port) => {
+                let first = port - port % (self.taste.ports + 1);
+                let other = first + 1 + self.rng.below(u64::from(self.taste.ports)) as u16;
+                let backup = self.rng.chance(70).then_some(Plug::Port(PortId(other)));
+                Change::SetBackup(Plug::Port(PortId(port)), backup)
+            }
+            _ if self.taste.kernel.is_some() && fixed => Change::Flush(bridge, None, None),
+            10 if self.taste.kernel.is_none() => *self.rng.pick(&[
                 Change::RemovePort(PortId(port)),
                 Change::AddPort(PortId(port), bridge, LegConfig::default()),
             ]),
@@ -216,18 +257,27 @@ impl Teller {
 
     fn bridge_config(&mut self, birth: bool) -> BridgeConfig {
         let default = BridgeConfig::default();
-        let ageing = match self.taste.kernel {
+        let kernel = self.taste.kernel;
+        let ageing = match kernel {
             // the kernel forgets when its collector gets round to it: only never and always can be compared
-            true if birth && self.rng.chance(10) => Duration::ZERO,
-            true => default.ageing,
-            false => Duration::from_secs(*self.rng.pick(&[0, 1, 10, 300, 300])),
+            Some(_) if birth && self.rng.chance(10) => Duration::ZERO,
+            Some(_) => default.ageing,
+            None => Duration::from_secs(*self.rng.pick(&[0, 1, 10, 300, 300])),
         };
         BridgeConfig {
             ageing,
-            fdb_max: if self.taste.kernel { default.fdb_max } else { *self.rng.pick(&[1, 3, 4096]) },
+            fdb_max: match kernel {
+                Some(Kernel { fdb_max: false, .. }) => default.fdb_max,
+                _ => *self.rng.pick(&[1, 3, 4096, 4096]),
+            },
             group_fwd_mask: *self.rng.pick(&MASKS),
-            no_linklocal_learn: !self.taste.kernel && self.rng.chance(30),
-            vlan: VlanConfig { default_pvid: 0, ..default.vlan },
+            no_linklocal_learn: kernel.is_none() && self.rng.chance(30),
+            transparent_mask: match kernel {
+                Some(_) => 0,
+                None => *self.rng.pick(&[0, 0, 0, 1 << 1, 1 << 14, 0xffff]),
+            },
+            icc: kernel.is_some() || self.rng.chance(80),
+            vlan: self.vlan_config(),
             ..default
         }
     }
@@ -236,7 +286,8 @@ impl Teller {
         if self.is_host(port) {
             return LegConfig { role: Role::Host, mac: Some(HOST), ..LegConfig::default() };
         }
-        let mac = (!self.taste.kernel).then(|| ADDRESSES[usize::from(port) % (STATIONS - 1)]);
+        let kernel = self.taste.kernel;
+        let mac = kernel.is_none().then(|| ADDRESSES[usize::from(port) % (STATIONS - 1)]);
         let mut config = LegConfig { mac, ..LegConfig::default() };
         if self.rng.chance(30) {
             return config;
@@ -251,10 +302,62 @@ impl Teller {
         config.locked = rng.chance(15);
         config.group_fwd_mask = *rng.pick(&MASKS);
         config.mtu = *rng.pick(&MTUS);
-        if !self.taste.kernel && rng.chance(20) {
-            config.promiscuous = Promiscuous::Deny;
+        let mab = kernel.is_none_or(|kernel| kernel.mab);
+        config.mab = mab && config.locked && config.learning && rng.chance(60);
+        if kernel.is_none() {
+            config.promiscuous = *rng.pick(&[
+                Promiscuous::Allow,
+                Promiscuous::Allow,
+                Promiscuous::Allow,
+                Promiscuous::Deny,
+                Promiscuous::Monitor,
+            ]);
+            config.mac_limit = *rng.pick(&[0, 0, 1, 2]);
         }
         config
+    }
+
+    fn vlan_config(&mut self) -> VlanConfig {
+        let rng = &mut self.rng;
+        match self.taste.vlan {
+            // whoever sets a station without a VLAN would set it in the default one as well (B58)
+            false => VlanConfig { default_pvid: 0, ..VlanConfig::default() },
+            true => VlanConfig {
+                filtering: rng.chance(80),
+                protocol: *rng.pick(&[VlanProtocol::Dot1q, VlanProtocol::Dot1q, VlanProtocol::Dot1ad]),
+                default_pvid: *rng.pick(&[0, 1, 1, 1, 2]),
+            },
+        }
+    }
+
+    /// Somebody joins a VLAN, or leaves one.
+    fn vlan_change(&mut self) -> Change {
+        let at = self.plug();
+        match self.rng.chance(65) {
+            true => Change::AddVlan(at, self.vlan_entry()),
+            false => Change::RemoveVlan(at, *self.rng.pick(&VIDS)),
+        }
+    }
+
+    fn vlan_entry(&mut self) -> VlanEntry {
+        let rng = &mut self.rng;
+        let vid = if rng.chance(3) { *rng.pick(&[0, 4095]) } else { *rng.pick(&VIDS) };
+        VlanEntry { vid, pvid: rng.chance(40), untagged: rng.chance(40) }
+    }
+
+    /// A VLAN, or none in particular.
+    fn vid(&mut self) -> Option<u16> {
+        (self.taste.vlan && self.rng.chance(50)).then(|| *self.rng.pick(&VIDS))
+    }
+
+    /// A port, or an end of a link.
+    fn plug(&mut self) -> Plug {
+        match self.links.len() as u64 {
+            links @ 1.. if self.rng.chance(40) => {
+                Plug::Link(LinkId(self.rng.below(links) as u16), self.rng.below(2) as u8)
+            }
+            _ => Plug::Port(PortId(self.rng.below(u64::from(self.ports())) as u16)),
+        }
     }
 
     fn frame(&mut self, host: bool) -> Vec<u8> {
@@ -262,25 +365,36 @@ impl Teller {
         let dst = if rng.chance(60) { rng.pick(&ADDRESSES[..STATIONS]) } else { rng.pick(&ADDRESSES) };
         let src = if rng.chance(90) { rng.pick(&ADDRESSES[..STATIONS]) } else { rng.pick(&ADDRESSES) };
         let mut frame = [dst.0, src.0].concat();
-        // the kernel's host would hand over its tags beside the frame, which a raw socket cannot
-        let tags = if host && self.taste.kernel { 0 } else { rng.below(5).saturating_sub(2) };
-        for _ in 0..tags {
-            let tpid = *rng.pick(&[0x8100_u16, 0x88a8]);
+        let tags =
+            if self.taste.vlan { rng.below(6).saturating_sub(2) } else { rng.below(5).saturating_sub(2) };
+        for _ in 0..tags.min(2) {
+            let tpid = *rng.pick(&[0x8100_u16, 0x8100, 0x88a8]);
             frame.extend(tpid.to_be_bytes());
-            frame.extend((rng.below(4) as u16 | 0x2000).to_be_bytes());
+            let priority = *rng.pick(&[0, 0x2000, 0xf000]);
+            frame.extend((*rng.pick(&TAGGED_VIDS) | priority).to_be_bytes());
         }
-        let room = if host { 14 + 1500 } else { usize::MAX };
         let kind = *rng.pick(&[0x0800_u16, 0x0806, 0x86dd, 0x88cc, 0x8808, 0x9000, 38]);
         frame.extend(kind.to_be_bytes());
         let mtu = *rng.pick(&MTUS) as u64;
+        // what is at the kernel's host leaves tags in what it sends, so that they count as payload and need nothing
+        // behind them, and takes out what is the outer one of what it gets, which may have been the inner one
+        let kernel = self.taste.kernel.is_some();
         let payload = match rng.below(10) {
-            0 => rng.below(8),
-            1..3 => mtu - 3 + rng.below(10),
+            0 if !kernel || tags == 0 || (tags == 1 && !host) => rng.below(8),
+            1..3 if !kernel || tags == 0 || !host => mtu - 3 + rng.below(10),
             _ => 46 + rng.below(20),
         };
+        let start = frame.len();
         // LLC to the spanning tree's address, so that no stack finds a reason to answer
         frame.extend((0..payload).map(|at| if at < 2 { 0x42 } else { at as u8 }));
-        frame.truncate(room);
+        // neighbour discovery, or another message of ICMPv6
+        if kind == 0x86dd && payload > 40 && rng.chance(50) {
+            frame[start + 6] = 58;
+            frame[start + 40] = *rng.pick(&[128, 133, 135, 137]);
+        }
+        if host {
+            frame.truncate(14 + 1500);
+        }
         frame
     }
 
@@ -365,7 +479,7 @@ fn without(text: &str, default: &str) -> String {
 mod tests {
     use super::*;
 
-    const TASTE: Taste = Taste { bridges: 2, ports: 3, kernel: false };
+    const TASTE: Taste = Taste { bridges: 2, ports: 3, vlan: true, kernel: None };
 
     #[test]
     fn a_seed_is_a_story() {

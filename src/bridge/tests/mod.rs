@@ -1,7 +1,9 @@
-//! The behaviours B1–B49 one by one, on a bridge of four legs: three ports and the host.
+//! The behaviours B1–B61 one by one, on a bridge of four legs: three ports and the host.
 
 mod frames;
+mod guests;
 mod stations;
+mod vlans;
 
 use super::*;
 use crate::frame::{Headers, Offload};
