@@ -95,11 +95,11 @@ fn bridge(c: &mut Criterion) {
         bridge.attach(LegConfig::default(), Time::ZERO, &mut out).expect("there is room");
     }
     let (there, back) = (bytes(mac(1), mac(2)), bytes(mac(2), mac(1)));
-    let passage = |bytes| {
-        let headers = Headers::parse(bytes, &Offload::NONE).expect("long enough");
-        Passage { bytes, edit: Edit::NONE, headers }
-    };
-    let (there, back) = (passage(&there), passage(&back));
+    let headers = |bytes| Headers::parse(bytes, &Offload::NONE).expect("long enough");
+    let (headers_there, headers_back) = (headers(&there), headers(&back));
+    let edit = &Edit::NONE;
+    let there = Passage { bytes: &there, edit, headers: &headers_there };
+    let back = Passage { bytes: &back, edit, headers: &headers_back };
     let mut now = 0;
     c.bench_function("bridge/known unicast, there and back (two frames)", |b| {
         b.iter(|| {

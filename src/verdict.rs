@@ -7,14 +7,15 @@
 use crate::frame::{LEGS_MAX, LegIndex};
 
 /// A device's answer to a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The device itself was the destination.
     Consume,
     /// The frame ends here.
     Drop(Reason),
-    /// A copy out of each of these legs. Never empty: a flood that reaches nobody is a drop.
-    Flood(LegSet),
+    /// A copy out of several legs, which are told beside the verdict (`bridge::Extras`): a set of them is twenty times as
+    /// large as all other answers. Never empty: a flood that reaches nobody is a drop.
+    Flood,
     /// Out of this leg.
     Forward(LegIndex),
     /// The device keeps the frame until something is known.

@@ -51,7 +51,7 @@ impl BridgeCounters {
         match verdict {
             Verdict::Consume => self.consumed += 1,
             Verdict::Drop(reason) => self.drops.count(*reason),
-            Verdict::Flood(_) => self.flooded += 1,
+            Verdict::Flood => self.flooded += 1,
             Verdict::Forward(_) => self.forwarded += 1,
             // a bridge keeps nothing
             Verdict::Park => {}

@@ -35,11 +35,11 @@ fn join(bridge: &mut Bridge, entries: &[(LegIndex, VlanEntry)]) {
 
 /// What leaves through which leg.
 fn outputs(bridge: &mut Bridge, leg: LegIndex, bytes: &[u8], secs: u64) -> Vec<(LegIndex, Vec<u8>)> {
-    let (Decision { verdict, inside }, ..) = decide(bridge, leg, bytes, &Offload::NONE, at(secs));
+    let (Said { verdict, inside }, ..) = decide(bridge, leg, bytes, &Offload::NONE, at(secs));
     let legs = match verdict {
         Verdict::Flood(legs) => legs,
         Verdict::Forward(leg) => [leg].into_iter().collect(),
-        Verdict::Consume | Verdict::Drop(_) | Verdict::Park => return vec![],
+        Verdict::Consume | Verdict::Drop(_) => return vec![],
     };
     let written = |leg| {
         let edit = inside.map_or(Some(Edit::NONE), |inside| bridge.exit(&inside, leg, Edit::NONE));
@@ -191,7 +191,9 @@ fn a_station_is_set_in_one_vlan_or_in_all_of_its_leg() {
     let mut bridge =
         filtering(VlanProtocol::Dot1q, &[(A, access(10)), (A, trunk(20)), (B, trunk(10)), (B, trunk(20))]);
     let fixed = |vid, leg| (vid, mac(0x15), leg, StationKind::Static);
-    let set = |bridge: &mut Bridge, vlan| bridge.add_station(mac(0x15), vlan, A, StationKind::Static, at(1));
+    let set = |bridge: &mut Bridge, vlan| {
+        bridge.add_station(mac(0x15), vlan, A, StationKind::Static, at(1), &mut out())
+    };
     set(&mut bridge, None).expect("there is room");
     assert_eq!(known(&bridge), [fixed(0, A), fixed(10, A), fixed(20, A)], "B58");
     forward(&mut bridge, B, &tagged(GROUP, mac(0x15), &[(Q, 20)]), at(1));
@@ -210,7 +212,9 @@ fn a_station_is_set_in_one_vlan_or_in_all_of_its_leg() {
 fn leaving_a_vlan_forgets_who_was_learned_there() {
     let mut bridge =
         filtering(VlanProtocol::Dot1q, &[(A, access(10)), (A, trunk(20)), (B, trunk(10)), (B, trunk(20))]);
-    bridge.add_station(mac(0x15), Some(20), A, StationKind::Static, at(1)).expect("there is room");
+    bridge
+        .add_station(mac(0x15), Some(20), A, StationKind::Static, at(1), &mut out())
+        .expect("there is room");
     for tags in [&[][..], &[(Q, 20)]] {
         forward(&mut bridge, A, &tagged(GROUP, mac(0x11), tags), at(1));
     }
@@ -232,7 +236,7 @@ fn news_says_in_which_vlan() {
     for (leg, tags) in [(A, &[][..]), (B, &[(Q, 10)])] {
         let bytes = tagged(GROUP, mac(0x11), tags);
         let headers = Headers::parse(&bytes, &Offload::NONE).expect("it is long enough");
-        let passage = Passage { bytes: &bytes, edit: Edit::NONE, headers };
+        let passage = Passage { bytes: &bytes, edit: &Edit::NONE, headers: &headers };
         bridge.forward(leg, &passage, at(1), &mut Trace::off(), &mut Extras::default(), &mut watched);
     }
     bridge.tick(at(301), 256, &mut watched);
