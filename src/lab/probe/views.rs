@@ -48,7 +48,11 @@ pub fn stp(trees: &[TreeView], at: &str, state: StpState) -> Outcome {
         StpState::Discarding => ["blocking", "disabled", "listening"].contains(&port.state.as_str()),
         other => port.state == other.name(),
     };
-    Outcome { ok, detail: format!("it is {}", port.state) }
+    let detail = match ok {
+        true => format!("{} port", port.role),
+        false => format!("it is {}", port.state),
+    };
+    Outcome { ok, detail }
 }
 
 #[cfg(test)]
