@@ -122,7 +122,7 @@ fn settle(expect: &Expect, daemon: &mut Daemon, members: &mut Members) -> anyhow
 fn attempt(expect: &Expect, daemon: &Daemon, members: &mut Members) -> anyhow::Result<Outcome> {
     Ok(match &expect.probe {
         Probe::Drops { port, reason } => match daemon.view(What::Drops)? {
-            View::Drops(drops) => probe::drops(&drops, port, *reason),
+            View::Drops(drops) => probe::drops(&drops, daemon.plan(), port, *reason),
             _ => unreachable!("a view is of what was asked for"),
         },
         Probe::Fdb { network, node } => match daemon.view(What::Fdb)? {
