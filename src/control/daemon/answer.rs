@@ -58,9 +58,8 @@ impl Instance {
     fn snapshot(&self, stations: bool) -> Result<views::Snapshot, Stopped> {
         let plan = &self.plan;
         let ports: Vec<PortId> = plan.ports.iter().filter_map(|p| self.registry.port(&p.name)).collect();
-        let all: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
-        let bridges = if stations { all } else { Vec::new() };
-        self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges))
+        let bridges: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
+        self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges, stations))
     }
 
     fn groups(&self) -> Result<MdbView, Stopped> {

@@ -7,9 +7,11 @@ use crate::control::plan::{Netns, Plan, StpState};
 use crate::control::view::{DropView, MdbView, StationView, TreeView};
 use crate::verdict::Reason;
 
-/// Whether frames have been dropped at a port for a reason, on their way in or out.
-pub fn drops(drops: &[DropView], port: &str, reason: Reason) -> Outcome {
-    let here = drops.iter().filter(|d| d.port == port);
+/// Whether frames have been dropped for a reason, on their way in or out, at a port or an end of a link, or at any of a
+/// network.
+pub fn drops(drops: &[DropView], plan: &Plan, at: &str, reason: Reason) -> Outcome {
+    let is_here = |name: &str| name == at || plan.leg(name).is_some_and(|leg| leg.network == at);
+    let here = drops.iter().filter(|d| is_here(&d.port));
     let count: u64 = here.filter(|d| d.reason == reason.name()).map(|d| d.count).sum();
     Outcome { ok: count > 0, detail: format!("{count} dropped") }
 }
@@ -48,7 +50,11 @@ pub fn stp(trees: &[TreeView], at: &str, state: StpState) -> Outcome {
         StpState::Discarding => ["blocking", "disabled", "listening"].contains(&port.state.as_str()),
         other => port.state == other.name(),
     };
-    Outcome { ok, detail: format!("it is {}", port.state) }
+    let detail = match ok {
+        true => format!("{} port", port.role),
+        false => format!("it is {}", port.state),
+    };
+    Outcome { ok, detail }
 }
 
 #[cfg(test)]
