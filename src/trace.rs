@@ -49,6 +49,8 @@ pub enum Step {
     Backup(LegIndex, LegIndex),
     /// The device itself was meant.
     Consume,
+    /// A copy of its own goes to a member behind that leg (B77).
+    Copy(LegIndex, Mac),
     /// It was delivered to a port, edited like that.
     Deliver(PortId, Edit),
     /// The walk of this branch ended.
@@ -59,6 +61,8 @@ pub enum Step {
     Lookup(Mac, Option<LegIndex>),
     /// The source was seen for the first time.
     Learn(Mac),
+    /// The members of its group get it, and the routers (B66).
+    Members,
     /// A leg that watches gets a copy, too.
     Mirror(LegIndex),
     /// The source was behind another leg before, and moved.

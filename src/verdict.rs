@@ -129,6 +129,22 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether the frame was turned away at the port it came in on, by a rule for that port: whoever sends many of those
+    /// keeps others waiting for nothing.
+    pub const fn is_guard(self) -> bool {
+        matches!(
+            self,
+            Self::Locked
+                | Self::MacLimit
+                | Self::Quarantined
+                | Self::SourceInvalid
+                | Self::SourceIpGuard
+                | Self::SourceMacGuard
+                | Self::StormLimit
+                | Self::VlanIngress
+        )
+    }
+
     /// The reason with that [`Reason::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)

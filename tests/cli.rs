@@ -144,6 +144,7 @@ fn station(mac: &str, ifname: &str, flags: &[&str], state: &str) -> StationView 
         ifname: ifname.into(),
         flags: flags.iter().map(ToString::to_string).collect(),
         master: "docker0".into(),
+        vlan: None,
         state: state.into(),
         updated: None,
     }
@@ -165,10 +166,21 @@ fn show_prints_in_the_shape_of_the_kernels_tools() {
         stations: 2,
         fdb_max: 4096,
         ports: vec!["boxA:eth0".into()],
-        links: vec!["lan".into()],
+        links: vec!["docker0/lan".into()],
+        stp: "rstp".into(),
+        vlan_filtering: true,
+        mcast_snooping: true,
     };
-    let internal =
-        NetworkView { name: "lan".into(), host: vec![], ports: vec![], links: vec![], ..network.clone() };
+    let internal = NetworkView {
+        name: "lan".into(),
+        host: vec![],
+        ports: vec![],
+        links: vec![],
+        stp: "off".into(),
+        vlan_filtering: false,
+        mcast_snooping: false,
+        ..network.clone()
+    };
     let node = NodeView {
         name: "boxA".into(),
         netns: "/run/netns/boxA".into(),
@@ -192,11 +204,13 @@ fn show_prints_in_the_shape_of_the_kernels_tools() {
                 station("02:42:ac:11:00:02", "boxA:eth0", &[], ""),
                 station("02:42:ac:11:00:03", "web", &["sticky"], "static"),
                 station("02:42:ac:11:00:fe", "docker0", &[], "permanent"),
+                StationView { vlan: Some(10), ..station("02:42:ac:11:00:04", "web", &["locked"], "") },
             ]),
             "\
 02:42:ac:11:00:02 dev boxA:eth0 master docker0
 02:42:ac:11:00:03 dev web master docker0 sticky static
 02:42:ac:11:00:fe dev docker0 master docker0 permanent
+02:42:ac:11:00:04 dev web vlan 10 master docker0 locked
 ",
             "flags before the state, as iproute2 prints them",
         ),
@@ -212,10 +226,11 @@ web        docker0  tap   veth-web   up     1500         12   1234      0       
         (
             View::Networks(vec![network, internal]),
             "\
-network  host              mtu  ageing  stations  interfaces
-docker0  172.17.0.254/16  1500     300    2/4096  boxA:eth0
-         fd00::1/64                               (link to lan)
-lan      -                1500     300    2/4096
+network  host              mtu  ageing  stations  features        interfaces
+docker0  172.17.0.254/16  1500     300    2/4096  rstp            boxA:eth0
+         fd00::1/64                               vlan_filtering  docker0/lan
+                                                  mcast_snooping
+lan      -                1500     300    2/4096  -
 ",
             "interfaces below each other, as brctl show",
         ),

@@ -23,8 +23,28 @@ fn replay(target: &str, body: fn(&[u8])) {
 }
 
 #[test]
+fn bpdu() {
+    replay("bpdu", bodies::bpdu);
+}
+
+#[test]
 fn frame() {
     replay("frame", bodies::frame);
+}
+
+#[test]
+fn igmp() {
+    replay("igmp", bodies::igmp);
+}
+
+#[test]
+fn mld() {
+    replay("mld", bodies::mld);
+}
+
+#[test]
+fn neighbour() {
+    replay("neighbour", bodies::neighbour);
 }
 
 #[test]

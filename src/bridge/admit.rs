@@ -9,27 +9,26 @@ use super::commit::Marks;
 use super::deliver::End;
 use super::fdb::Sight;
 use super::flags::VlanProtocol;
+use super::guard::flap::Flap;
+use super::guard::source::Spoof;
 use super::stp::{PortState, StpMode};
 use super::tree::read_bpdu;
 use super::vlan::Inside;
-use super::{StationKind, VlanConfig};
+use super::{StationKind, VID_NONE, VlanConfig};
 use crate::frame::{Headers, Passage};
 use crate::time::Time;
 use crate::trace::{Step, Trace, Unlearned};
 use crate::verdict::Reason;
 
-/// The VLAN id of a bridge that does not filter VLANs, whatever the tags (B3).
-const VID_NONE: u16 = 0;
-
 /// The answer at the door.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Admission {
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
     /// Whether it comes in.
     pub(super) gate: Gate,
     /// Its VLAN, if the bridge filters.
     pub(super) inside: Option<Inside>,
     /// What is to be written down.
-    pub(super) marks: Marks,
+    pub(super) marks: Marks<'a>,
 }
 
 /// Whether a frame comes in.
@@ -41,9 +40,11 @@ pub(super) enum Gate {
     Pass,
     /// It goes no further.
     Refuse(Reason),
+    /// It goes no further, but is heard: the leg is learning (B16).
+    Teach,
 }
 
-impl Admission {
+impl Admission<'_> {
     /// The VLAN id in the key of the FDB.
     #[inline]
     pub(super) fn vid(&self) -> u16 {
@@ -59,13 +60,13 @@ impl Admission {
 impl Plane {
     /// Judges the frame; changes nothing.
     #[inline(always)]
-    pub(super) fn admit(
+    pub(super) fn admit<'a>(
         &self,
         from: End<'_>,
-        passage: &Passage<'_>,
+        passage: &Passage<'a>,
         now: Time,
         trace: &mut Trace,
-    ) -> Admission {
+    ) -> Admission<'a> {
         let h = &passage.headers;
         if !from.state.up {
             return Admission::refuse(Reason::IngressDown); // B16
@@ -73,6 +74,9 @@ impl Plane {
         if !from.state.is_host() {
             if !h.src.is_station() {
                 return Admission::refuse(Reason::SourceInvalid); // B1
+            }
+            if now < from.state.silenced_until {
+                return Admission::refuse(Reason::Quarantined);
             }
             if let Some(group) = h.dst.link_local()
                 && !self.forwards_group(from, group)
@@ -102,15 +106,33 @@ impl Plane {
         {
             return Admission { gate: Gate::Refuse(reason), inside, marks };
         }
+        if let Some(reason) = spoofs(from, passage) {
+            admission.gate = Gate::Refuse(reason);
+            return admission;
+        }
         if from.state.config.mac_limit > 0 && self.is_one_too_many(from, sight, now) {
             trace.note(Step::NotLearned(h.src, Unlearned::Limit));
             return Admission { gate: Gate::Refuse(Reason::MacLimit), ..admission };
         }
         admission.marks.sight = self.teach(from, h, sight, trace);
+        if let Some(Sight::Move(..)) = admission.marks.sight {
+            admission.marks.flap = self.flap(from, h, admission.vid(), now);
+            if let Flap::Alarm { until, .. } = admission.marks.flap
+                && until > now
+            {
+                admission.gate = Gate::Refuse(Reason::Quarantined);
+                return admission;
+            }
+        }
         if from.state.tree == PortState::Learning {
-            admission.gate = Gate::Refuse(Reason::PortBlocking); // B16
+            admission.gate = Gate::Teach; // B16
         }
         admission
+    }
+
+    #[cold]
+    fn flap(&self, from: End<'_>, h: &Headers, vid: u16, now: Time) -> Flap {
+        self.flaps.judge(&self.config.flap, vid, h.src, from.leg, now)
     }
 
     /// The VLAN the frame is in; none where nobody filters (B50).
@@ -149,15 +171,19 @@ impl Plane {
     /// The frame ends here, but teaches unless that is switched off, the leg does not learn, or its VLAN is not the
     /// leg's (B22), or it is a PAUSE (B35). The lock is not asked: this is how an 802.1X supplicant behind it is heard.
     #[cold]
-    fn link_local(
+    fn link_local<'a>(
         &self,
         from: End<'_>,
-        passage: &Passage<'_>,
+        passage: &Passage<'a>,
         now: Time,
         trace: &mut Trace,
         group: u8,
-    ) -> Admission {
+    ) -> Admission<'a> {
         let h = &passage.headers;
+        if let Some(reason) = spoofs(from, passage) {
+            trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal));
+            return Admission::refuse(reason);
+        }
         let mut admission = Admission::refuse(Reason::LinkLocal);
         let inside = self.inside(from, h);
         match inside {
@@ -192,7 +218,7 @@ impl Plane {
 
     /// Why a locked leg turns the frame away, if it does, and what is noted for whoever may let it in (B21).
     #[cold]
-    fn lock(&self, from: End<'_>, sight: Sight, now: Time) -> Option<(Reason, Marks)> {
+    fn lock<'a>(&self, from: End<'_>, sight: Sight, now: Time) -> Option<(Reason, Marks<'a>)> {
         let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked, ..Marks::default() };
         let mab = from.state.config.mab && !self.fdb.forgets_at_once();
         let marks = match sight {
@@ -236,6 +262,18 @@ impl Plane {
         trace.note(Step::NotLearned(h.src, unlearned));
         None
     }
+}
+
+/// Why the frame claims an address that may not be used at the leg, if it does.
+#[inline]
+fn spoofs(from: End<'_>, passage: &Passage<'_>) -> Option<Reason> {
+    if from.state.guard.is_empty() {
+        return None;
+    }
+    from.state.guard.check(passage).err().map(|spoof| match spoof {
+        Spoof::Ip => Reason::SourceIpGuard,
+        Spoof::Mac => Reason::SourceMacGuard,
+    })
 }
 
 /// Whether the frame is of the kind that BPDUs are: 802.3 with a length, and in no VLAN (`llc_rcv`).

@@ -4,24 +4,43 @@
 //! with nothing in between.
 
 use super::fdb::Sight;
-use super::{Bridge, Event, Outbox, Sighting, StationKind};
+use super::guard::flap::Flap;
+use super::guard::storm::Charge;
+use super::vlan::Inside;
+use super::{Bridge, Event, Outbox, Plane, Sighting, StationKind, VID_NONE, multicast, neighbour};
 use crate::frame::{LegIndex, Passage};
 use crate::time::Time;
 
 /// What is to be written down of a frame.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Marks {
+#[derive(Debug)]
+pub(super) struct Marks<'a> {
     /// What the source's sight means to the table; nothing if it does not teach.
     pub(super) sight: Option<Sight>,
     /// How a source stands in the table that was not known before.
     pub(super) kind: StationKind,
     /// It is a message of the spanning tree.
     pub(super) bpdu: bool,
+    /// What the leg owes for it, where floods are limited.
+    pub(super) charge: Option<Charge>,
+    /// What it means that the source moved.
+    pub(super) flap: Flap,
+    /// What it says of groups.
+    pub(super) message: Option<multicast::Judgement<'a>>,
+    /// What it says of neighbours.
+    pub(super) talk: Option<neighbour::Judgement>,
 }
 
-impl Default for Marks {
+impl Default for Marks<'_> {
     fn default() -> Self {
-        Self { sight: None, kind: StationKind::Learned, bpdu: false }
+        Self {
+            sight: None,
+            kind: StationKind::Learned,
+            bpdu: false,
+            charge: None,
+            flap: Flap::Ignore,
+            message: None,
+            talk: None,
+        }
     }
 }
 
@@ -30,23 +49,58 @@ impl Bridge {
     pub(super) fn commit(
         &mut self,
         leg: LegIndex,
-        (vid, passage): (u16, &Passage<'_>),
-        marks: &Marks,
+        inside: Option<&Inside>,
+        passage: &Passage<'_>,
+        marks: &Marks<'_>,
         now: Time,
         out: &mut Outbox,
     ) {
         if let Some(sight) = marks.sight {
             self.plane.fdb.commit(sight, leg, marks.kind, now);
             self.counters.sighted(sight);
-            let sighting = Sighting { mac: passage.headers.src, vid, leg, kind: marks.kind };
-            match sight {
-                Sight::Move(_, before) => out.tell(Event::Moved(Sighting { leg: before, ..sighting }, leg)),
-                Sight::New(_) => out.tell(Event::Learned(sighting)),
-                Sight::Full | Sight::Own | Sight::Refresh(_) | Sight::Stuck(_) => {}
+            if !matches!(sight, Sight::Refresh(_)) {
+                let vid = inside.map_or(VID_NONE, |inside| inside.tag.vid());
+                let sighting = Sighting { mac: passage.headers.src, vid, leg, kind: marks.kind };
+                self.plane.tell_sight(sight, sighting, marks.flap, now, out);
             }
+        }
+        if let Some(charge) = marks.charge
+            && let Some(state) = self.plane.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
+        {
+            state.storm.commit(charge);
         }
         if marks.bpdu {
             self.plane.hear_bpdu(leg, passage, now, out);
+        }
+        if let Some(message) = &marks.message {
+            let vid = inside.map_or(VID_NONE, |inside| inside.tag.vid());
+            self.plane.hear_message(leg, vid, passage.headers.src, message, now, out);
+        }
+        if let Some(talk) = &marks.talk {
+            self.plane.hear_talk(leg, inside, talk, now, out);
+        }
+    }
+}
+
+impl Plane {
+    /// Somebody new, or somewhere else.
+    #[cold]
+    fn tell_sight(&mut self, sight: Sight, sighting: Sighting, flap: Flap, now: Time, out: &mut Outbox) {
+        match sight {
+            Sight::Move(_, before) => {
+                out.tell(Event::Moved(Sighting { leg: before, ..sighting }, sighting.leg));
+            }
+            Sight::New(_) => out.tell(Event::Learned(sighting)),
+            Sight::Full | Sight::Own | Sight::Refresh(_) | Sight::Stuck(_) => {}
+        }
+        self.flaps.commit(flap);
+        if let Flap::Alarm { leg, until, .. } = flap {
+            out.tell(Event::Quarantined(sighting));
+            if let Some(state) = self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
+                && until > now
+            {
+                state.silenced_until = until;
+            }
         }
     }
 }

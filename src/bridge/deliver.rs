@@ -1,9 +1,12 @@
 //! Whether a frame may leave through a leg: one predicate, for every frame and every leg.
 
+use super::guard::source::SourceGuard;
+use super::guard::storm::StormMeter;
 use super::stp::PortState;
 use super::vlan::{Inside, VlanTable, payload_len};
 use super::{BridgeConfig, LegConfig, Promiscuous, Role};
 use crate::frame::{Headers, LegIndex, Passage};
+use crate::time::Time;
 use crate::trace::Cast;
 use crate::verdict::Reason;
 
@@ -19,9 +22,28 @@ pub(super) struct LegState {
     pub(super) tree: PortState,
     /// Who stands in while it is down (B30).
     pub(super) backup: Option<LegIndex>,
+    /// Whom it may send as.
+    pub(super) guard: SourceGuard,
+    /// What it owes of floods.
+    pub(super) storm: StormMeter,
+    /// Until when it is not heard, after a flap.
+    pub(super) silenced_until: Time,
 }
 
 impl LegState {
+    /// A new leg, up, and as yet no part of the spanning tree.
+    pub(super) fn new(config: LegConfig) -> Self {
+        Self {
+            config,
+            up: true,
+            tree: PortState::Disabled,
+            backup: None,
+            guard: SourceGuard::default(),
+            storm: StormMeter::default(),
+            silenced_until: Time::ZERO,
+        }
+    }
+
     #[inline]
     pub(super) fn is_host(&self) -> bool {
         self.config.role == Role::Host
@@ -43,6 +65,8 @@ pub(super) struct Crossing<'a> {
     inside: Option<&'a Inside>,
     /// It is IP, and guests may not talk that to each other.
     private: bool,
+    /// It asks for something that was answered, or that some need not hear (B83).
+    pub(super) suppressed: bool,
 }
 
 impl<'a> Crossing<'a> {
@@ -54,7 +78,7 @@ impl<'a> Crossing<'a> {
         inside: Option<&'a Inside>,
     ) -> Self {
         let private = !config.icc && is_conversation(passage);
-        Self { from, h: &passage.headers, inside, private }
+        Self { from, h: &passage.headers, inside, private, suppressed: false }
     }
 }
 
@@ -71,7 +95,7 @@ pub(super) fn may_deliver(
     to: End<'_>,
     flood: Option<Cast>,
 ) -> Result<(), Reason> {
-    let Crossing { from, h, inside, private } = *crossing;
+    let Crossing { from, h, inside, private, suppressed } = *crossing;
     let (sender, receiver) = (&from.state.config, &to.state.config);
     let host = to.state.is_host();
     if from.leg == to.leg && (!receiver.hairpin || host) {
@@ -105,6 +129,10 @@ pub(super) fn may_deliver(
         }
         Some(Cast::UnknownUnicast) if !receiver.flood => return Err(Reason::UnicastFloodOff),
         _ => {}
+    }
+    if flood.is_some() && (receiver.proxy_arp || (suppressed && receiver.neigh_suppress)) {
+        // the kernel floods nothing to a port with proxy ARP (`br_flood`)
+        return Err(Reason::NeighbourSuppressed);
     }
     if sender.isolated && receiver.isolated && !from_host {
         return Err(Reason::Isolated); // B29

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{MulticastConfig, MulticastLegConfig, StpConfig, StpLegConfig};
 use crate::wire::mac::Mac;
 
@@ -130,6 +132,16 @@ pub struct StormLimit {
     pub multicast: u32,
     /// Frames to stations that nobody knows.
     pub unknown_unicast: u32,
+}
+
+/// Who may send at a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permit {
+    /// Frames, ARP and neighbour discovery from an address of this network. A leg with any such permits, and no address of a
+    /// family, permits none of that family.
+    Ip(IpNet),
+    /// Frames from this address.
+    Mac(Mac),
 }
 
 /// What a leg is to the bridge.

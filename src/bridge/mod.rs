@@ -11,7 +11,9 @@
 //! cannot differ from what happens. One thing needs care for it: a frame to its own source must find what it is
 //! about to teach, which is not in the table yet.
 //!
-//! What is remembered lives in small modules that know nothing of each other: `fdb` (stations), `vlan` (memberships), `stp` (the spanning tree). What
+//! What is remembered lives in small modules that know nothing of each other: `fdb` (stations), `vlan` (memberships),
+//! `stp` (the spanning tree), `multicast` (groups), `neighbour` (who has which IP address), `guard` (limits). `tree` and
+//! `group` do what the two protocols say. What
 //! a bridge says by itself goes into an [`Outbox`].
 //!
 //! The behaviours B1… named in the code are those of the Linux bridge. The VLAN id in the key of the FDB is zero for as
@@ -25,9 +27,12 @@ mod commit;
 mod deliver;
 mod fdb;
 mod flags;
+mod group;
+pub mod guard;
 mod manage;
+mod multicast;
+pub mod neighbour;
 mod outbox;
-mod pending;
 mod route;
 mod stp;
 #[cfg(test)]
@@ -36,11 +41,15 @@ mod tree;
 mod vlan;
 
 pub use flags::{
-    BridgeConfig, FlapConfig, LegConfig, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry, VlanProtocol,
+    BridgeConfig, FlapConfig, LegConfig, Permit, Promiscuous, Role, StormLimit, VlanConfig, VlanEntry,
+    VlanProtocol,
 };
 pub use manage::{BridgeCounters, ConfigError};
-pub use outbox::{Event, Mail, Outbox, Sighting};
-pub use pending::{MulticastConfig, MulticastLegConfig, RouterMode};
+pub use multicast::{
+    Family, Group, GroupEntry, MulticastConfig, MulticastLegConfig, QuerierEntry, RouterEntry, RouterMode,
+    SourceEntry,
+};
+pub use outbox::{Event, Joining, Mail, Outbox, Sighting};
 pub use stp::{
     BpduCounts, EdgePort, PortRole, PortState, StpConfig, StpError, StpLegConfig, StpLegSummary, StpMode,
     StpSummary,
@@ -49,9 +58,13 @@ pub use vlan::{Came, Inside};
 
 use std::time::Duration;
 
+use self::admit::Gate;
 use self::commit::Marks;
 use self::deliver::{End, LegState};
 use self::fdb::Fdb;
+use self::guard::flap::FlapDetector;
+use self::multicast::Multicast;
+use self::neighbour::Neighbours;
 use self::stp::Stp;
 use self::vlan::VlanTable;
 use crate::frame::{Edit, LegIndex, Passage};
@@ -59,6 +72,9 @@ use crate::time::Time;
 use crate::trace::{Step, Trace};
 use crate::verdict::{DropCounters, LegSet, Reason, Verdict};
 use crate::wire::mac::Mac;
+
+/// The VLAN id of a bridge that does not filter VLANs, whatever the tags (B3).
+const VID_NONE: u16 = 0;
 
 /// How firmly a station stands in the FDB (B6, B7, B9, B10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,12 +162,26 @@ struct Plane {
     fdb: Fdb,
     vlans: VlanTable,
     tree: Stp,
+    multicast: Multicast,
+    neighbours: Neighbours,
+    flaps: FlapDetector,
     /// By [`LegIndex`].
     legs: Vec<Option<LegState>>,
     /// Legs that get a copy of everything.
     mirrors: LegSet,
     /// Whether there are any.
     mirrored: bool,
+    /// What of neighbours has to be known: nothing, unless some leg asks for it (B83).
+    neighbourly: Neighbourly,
+}
+
+/// Whether any leg wants to be answered for, or spared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Neighbourly {
+    /// A leg has `proxy_arp`.
+    proxy: bool,
+    /// A leg has `neigh_suppress`.
+    suppression: bool,
 }
 
 impl Bridge {
@@ -171,8 +201,7 @@ impl Bridge {
         let (decision, marks) = plane.decide(leg, passage, now, trace, extras, |leg, reason| {
             withheld[usize::from(leg.0)].count(reason);
         });
-        let vid = decision.inside.map_or(0, |inside| inside.tag.vid());
-        self.commit(leg, (vid, passage), &marks, now, out);
+        self.commit(leg, decision.inside.as_ref(), passage, &marks, now, out);
         self.counters.ended(&decision.verdict);
         decision
     }
@@ -198,28 +227,32 @@ impl Bridge {
 
 impl Plane {
     #[inline(always)]
-    fn decide(
+    fn decide<'a>(
         &self,
         leg: LegIndex,
-        passage: &Passage<'_>,
+        passage: &Passage<'a>,
         now: Time,
         trace: &mut Trace,
         extras: &mut Extras,
         withhold: impl FnMut(LegIndex, Reason),
-    ) -> (Decision, Marks) {
+    ) -> (Decision, Marks<'a>) {
         let Some(from) = self.end(leg) else {
             let verdict = drop(Reason::IngressDown, trace);
             return (Decision { verdict, inside: None }, Marks::default());
         };
-        let admission = self.admit(from, passage, now, trace);
+        let mut admission = self.admit(from, passage, now, trace);
         let inside = admission.inside;
         let verdict = match admission.gate {
-            admit::Gate::Consume => {
+            Gate::Consume => {
                 trace.note(Step::Consume);
                 Verdict::Consume
             }
-            admit::Gate::Pass => self.route(from, passage, &admission, now, trace, withhold),
-            admit::Gate::Refuse(reason) => drop(reason, trace),
+            Gate::Pass => self.route(from, passage, &mut admission, now, trace, extras, withhold),
+            Gate::Refuse(reason) => drop(reason, trace),
+            Gate::Teach => {
+                self.overhear(passage, &mut admission.marks);
+                drop(Reason::PortBlocking, trace)
+            }
         };
         if self.mirrored && from.state.up {
             self.mirror(leg, &verdict, trace, extras);

@@ -5,7 +5,10 @@
 //! while nobody does. Both are bounded: what does not fit is counted and lost, which every protocol that speaks here
 //! survives, because all of them repeat themselves.
 
+use std::net::IpAddr;
+
 use super::StationKind;
+use super::multicast::Group;
 use super::stp::PortState;
 use crate::frame::{LEGS_MAX, LegIndex, NodeId};
 use crate::wire::bpdu::BridgeId;
@@ -25,14 +28,24 @@ pub enum Event {
     BpduGuard(LegIndex),
     /// A station was forgotten: it had aged, or its leg went down, or the user said so.
     Forgotten(Sighting),
+    /// A leg joined a group.
+    Joined(Joining),
     /// A station was seen for the first time.
     Learned(Sighting),
+    /// A leg left a group.
+    Left(Joining),
     /// A station was seen behind another leg than before, which is the second one.
     Moved(Sighting, LegIndex),
     /// The spanning tree has another root.
     NewRoot(BridgeId),
     /// A leg is not heard for a while because that station keeps moving there.
     Quarantined(Sighting),
+    /// The leg is heard again.
+    Released(LegIndex),
+    /// A multicast router was found behind a leg, or lost.
+    Router(LegIndex, bool),
+    /// There were more groups than there may be: snooping has switched itself off (B76).
+    SnoopingOff,
     /// The spanning tree put a leg into another state.
     State(LegIndex, PortState),
     /// The spanning tree has begun to change.
@@ -45,8 +58,11 @@ impl Event {
         match *self {
             Self::Forgotten(s) | Self::Learned(s) | Self::Quarantined(s) => (Some(s.leg), None),
             Self::Moved(s, to) => (Some(s.leg), Some(to)),
-            Self::BpduGuard(leg) | Self::State(leg, _) => (Some(leg), None),
-            Self::NewRoot(_) | Self::TopologyChange => (None, None),
+            Self::BpduGuard(leg) | Self::Released(leg) | Self::Router(leg, _) | Self::State(leg, _) => {
+                (Some(leg), None)
+            }
+            Self::Joined(joining) | Self::Left(joining) => (Some(joining.leg), None),
+            Self::NewRoot(_) | Self::SnoopingOff | Self::TopologyChange => (None, None),
         }
     }
 }
@@ -62,6 +78,21 @@ pub struct Sighting {
     pub leg: LegIndex,
     /// How firmly.
     pub kind: StationKind,
+}
+
+/// Who joined or left which group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joining {
+    /// The member.
+    pub leg: LegIndex,
+    /// The VLAN; 0 without filtering.
+    pub vid: u16,
+    /// The group.
+    pub group: Group,
+    /// The source that it is about, if it is not about all of them.
+    pub source: Option<IpAddr>,
+    /// The user said so.
+    pub permanent: bool,
 }
 
 /// Frames that wait to be sent, first come, first served.

@@ -1,9 +1,11 @@
 //! Where an admitted frame goes.
 
 use super::admit::Admission;
+use super::commit::Marks;
 use super::deliver::{Crossing, End, may_deliver};
 use super::fdb::{Place, Sight};
-use super::{Plane, StationKind, drop};
+use super::guard::storm::Storm;
+use super::{Extras, Plane, StationKind, drop};
 use crate::frame::{LegIndex, Passage};
 use crate::time::Time;
 use crate::trace::{Cast, Step, Trace};
@@ -11,27 +13,46 @@ use crate::verdict::{LegSet, Reason, Verdict};
 
 impl Plane {
     #[inline(always)]
-    pub(super) fn route(
+    #[expect(clippy::too_many_arguments, reason = "one step of `decide`, which has them all")]
+    pub(super) fn route<'a>(
         &self,
         from: End<'_>,
-        passage: &Passage<'_>,
-        admission: &Admission,
+        passage: &Passage<'a>,
+        admission: &mut Admission<'a>,
         now: Time,
         trace: &mut Trace,
+        extras: &mut Extras,
         mut withhold: impl FnMut(LegIndex, Reason),
     ) -> Verdict {
         let h = &passage.headers;
-        let crossing = Crossing::new(&self.config, from, passage, admission.inside.as_ref());
-        if h.dst.is_broadcast() {
-            return self.flood(&crossing, Cast::Broadcast, trace, withhold);
+        let inside = admission.inside;
+        let vid = admission.vid();
+        let mut crossing = Crossing::new(&self.config, from, passage, inside.as_ref());
+        if let Some(talk) = self.talk(&crossing, passage, vid, now) {
+            crossing.suppressed = talk.suppressed;
+            admission.marks.talk = Some(talk);
         }
         if h.dst.is_group() {
-            return self.flood(&crossing, Cast::Multicast, trace, withhold);
+            let cast = if h.dst.is_broadcast() { Cast::Broadcast } else { Cast::Multicast };
+            let limited = h.dst.link_local().is_none();
+            if limited && self.is_storm(from, cast, &mut admission.marks, now) {
+                return drop(Reason::StormLimit, trace);
+            }
+            if cast == Cast::Broadcast {
+                return self.flood(&crossing, cast, trace, withhold);
+            }
+            let marks = &mut admission.marks;
+            return self.route_group(&crossing, passage, (vid, now), marks, trace, extras, withhold);
         }
         let place = self.destination(&crossing, admission, now);
         trace.note(Step::Lookup(h.dst, place.map(|place| place.leg)));
         let to = match place {
-            None => return self.flood(&crossing, Cast::UnknownUnicast, trace, withhold),
+            None => {
+                if self.is_storm(from, Cast::UnknownUnicast, &mut admission.marks, now) {
+                    return drop(Reason::StormLimit, trace);
+                }
+                return self.flood(&crossing, Cast::UnknownUnicast, trace, withhold);
+            }
             Some(place) if place.kind == StationKind::Local => self.host(place.leg),
             Some(place) => self.end(place.leg).map(|to| self.backed_up(to, trace)),
         };
@@ -50,13 +71,26 @@ impl Plane {
 
     /// Where the table has the destination once the source has taught it.
     #[inline]
-    fn destination(&self, crossing: &Crossing<'_>, admission: &Admission, now: Time) -> Option<Place> {
+    fn destination(&self, crossing: &Crossing<'_>, admission: &Admission<'_>, now: Time) -> Option<Place> {
         let h = crossing.h;
         match admission.marks.sight {
             Some(Sight::Move(..) | Sight::New(_) | Sight::Refresh(_)) if h.dst == h.src => {
                 Some(Place { leg: crossing.from.leg, kind: StationKind::Learned })
             }
             _ => self.fdb.lookup(admission.vid(), h.dst, now),
+        }
+    }
+
+    /// Whether the leg sends more of that kind than it may; what it owes otherwise is noted.
+    #[inline]
+    fn is_storm(&self, from: End<'_>, cast: Cast, marks: &mut Marks<'_>, now: Time) -> bool {
+        match from.state.storm.check(&from.state.config.storm_limit, cast, now) {
+            Storm::Pass(charge) => {
+                marks.charge = Some(charge);
+                false
+            }
+            Storm::TooMany => true,
+            Storm::Unlimited => false,
         }
     }
 
@@ -82,7 +116,7 @@ impl Plane {
     /// A copy to every leg that may have one. If none may, it is a drop: for the reason that all of them gave, or
     /// because there is no port if they differ or were none.
     #[inline(never)]
-    fn flood(
+    pub(super) fn flood(
         &self,
         crossing: &Crossing<'_>,
         cast: Cast,

@@ -5,6 +5,8 @@
 
 use super::deliver::LegState;
 use super::fdb::Fdb;
+use super::group::tell;
+use super::multicast::Multicast;
 use super::stp::{Effect, PortState, Stp};
 use super::{Bridge, Event, Outbox, Plane, StpLegSummary, StpSummary};
 use crate::frame::{LegIndex, Passage};
@@ -42,11 +44,9 @@ impl Plane {
         work: impl FnOnce(&mut Stp, &mut Effects<'_>),
     ) {
         let group = self.own_group();
-        let Self { config, fdb, tree, legs, .. } = self;
-        work(
-            tree,
-            &mut Effects { ageing: config.ageing, fdb_max: config.fdb_max, group, fdb, legs, now, out },
-        );
+        let Self { config, fdb, tree, multicast, legs, .. } = self;
+        let (ageing, fdb_max) = (config.ageing, config.fdb_max);
+        work(tree, &mut Effects { ageing, fdb_max, group, fdb, multicast, legs, now, out });
     }
 }
 
@@ -72,6 +72,7 @@ pub(super) struct Effects<'a> {
     /// The last digit of the group that BPDUs are for (B39).
     group: u8,
     fdb: &'a mut Fdb,
+    multicast: &'a mut Multicast,
     legs: &'a mut [Option<LegState>],
     now: Time,
     out: &'a mut Outbox,
@@ -123,8 +124,13 @@ impl Effects<'_> {
         if let Some(place) = self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
             && place.tree != state
         {
-            place.tree = state;
+            let before = std::mem::replace(&mut place.tree, state);
             self.out.tell(Event::State(leg, state));
+            // who is behind a disabled leg is no member (B78)
+            if place.up && (before == PortState::Disabled) != (state == PortState::Disabled) {
+                let (up, out) = (state != PortState::Disabled, &mut *self.out);
+                self.multicast.set_up(leg, up, self.now, &mut |effect| tell(out, effect));
+            }
         }
     }
 }

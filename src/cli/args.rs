@@ -1,5 +1,9 @@
 //! The command line, as clap reads it: the one source of `--help`, completions and the man page.
 
+mod live;
+
+pub use live::{FdbCommand, MdbArgs, MdbCommand, MonitorArgs, PortCommand, VlanCommand};
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -79,9 +83,37 @@ pub enum Command {
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
 
+    /// Change where stations are in the running lab
+    #[command(after_help = help::live::FDB)]
+    Fdb {
+        /// What to do
+        #[command(subcommand)]
+        command: FdbCommand,
+    },
+
     /// Print the manual page
     #[command(after_help = help::MAN)]
     Man,
+
+    /// Change who is in which multicast group in the running lab
+    #[command(after_help = help::live::MDB)]
+    Mdb {
+        /// What to do
+        #[command(subcommand)]
+        command: MdbCommand,
+    },
+
+    /// Tell what happens in the running lab, as it happens
+    #[command(after_help = help::live::MONITOR)]
+    Monitor(MonitorArgs),
+
+    /// Change a port of the running lab
+    #[command(after_help = help::live::PORT)]
+    Port {
+        /// What to do
+        #[command(subcommand)]
+        command: PortCommand,
+    },
 
     /// Apply the changed file to the running lab
     #[command(after_help = help::RELOAD)]
@@ -94,6 +126,14 @@ pub enum Command {
     /// Bring the lab up where it touches nothing, and try its expectations
     #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
+
+    /// Change which port is in which VLANs in the running lab
+    #[command(after_help = help::live::VLAN)]
+    Vlan {
+        /// What to do
+        #[command(subcommand)]
+        command: VlanCommand,
+    },
 }
 
 /// `capture`

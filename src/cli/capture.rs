@@ -5,17 +5,14 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::args::CaptureArgs;
+use super::stream::stop_at_signal;
 use super::{Failure, output};
 use crate::control::client::{Choice, Client};
 use crate::control::pcapng::ENHANCED_PACKET;
@@ -50,20 +47,6 @@ pub(super) fn run(args: &CaptureArgs, choice: Choice<'_>) -> anyhow::Result<Exit
     })?;
     eprintln!("{}{frames} frames in {}", if live { "\r" } else { "" }, path.display());
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ends the stream at the first signal, so that what has come so far is written; the process at the second.
-fn stop_at_signal(stream: UnixStream) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for (earlier, signal) in signals.forever().enumerate() {
-            if earlier > 0 {
-                std::process::exit(128 + signal);
-            }
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    })?;
-    Ok(())
 }
 
 /// Copies blocks until the stream ends or `count` frames have passed, and says how many did. `progress` is told

@@ -1,5 +1,7 @@
 //! What `--help` adds to the list of options: examples, files and exit codes. The man page prints it as well.
 
+pub(super) mod live;
+
 /// Below `vswitchd -h`.
 pub(super) const MAIN: &str = "\
 Examples:
@@ -21,6 +23,8 @@ vswitchd verify -c config/bridge.toml     does the lab do what its file says?
 vswitchd exec boxA -- ping 192.168.50.5   in another terminal: try it out
 vswitchd show fdb                         who is behind which port
 vswitchd show drops                       what did not arrive, and why
+vswitchd vlan add vm1 10 pvid untagged    change it while it runs
+vswitchd monitor                          watch it learn and change
 vswitchd capture vboxnet0 | wireshark -k -i -",
     ),
     (
@@ -143,6 +147,9 @@ Examples:
   vswitchd show ports                       what came in, went out, was dropped
   vswitchd show fdb                         like `bridge fdb show`
   vswitchd show drops                       each reason, with what to do about it
+  vswitchd show vlan                        like `bridge vlan show`
+  vswitchd show mdb                         like `bridge -d mdb show`
+  vswitchd show stp                         like `brctl showstp`
   vswitchd show fdb --json | jq '.[].mac'   the fields of `bridge -j fdb show`";
 
 /// Below `vswitchd verify --help`.

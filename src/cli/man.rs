@@ -40,14 +40,21 @@ fn commands(mut command: clap::Command) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["COMMANDS"]);
     command.build();
+    subcommands(&mut roff, &mut command, "");
+    roff
+}
+
+/// A section for each, followed by those of its own subcommands.
+fn subcommands(roff: &mut Roff, command: &mut clap::Command, before: &str) {
     for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-        roff.control("SS", [sub.get_name()]);
+        let name = format!("{before}{}", sub.get_name());
+        roff.control("SS", [name.as_str()]);
         // rendered apart: clap would wrap the examples, which are lines that shall stay lines
         let examples = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
         let mut plain = sub.clone().after_help("");
-        verbatim(&mut roff, &format!("{}\n\n{examples}", plain.render_help().to_string().trim_end()));
+        verbatim(roff, &format!("{}\n\n{examples}", plain.render_help().to_string().trim_end()));
+        subcommands(roff, sub, &format!("{name} "));
     }
-    roff
 }
 
 fn verbatim(roff: &mut Roff, text: &str) {

@@ -11,15 +11,23 @@ mod capture;
 mod check;
 mod clean;
 mod completions;
+mod edit;
 mod exec;
 mod explain;
 mod failure;
+mod fdb;
 mod help;
 mod man;
+mod mdb;
+mod monitor;
+mod port;
 mod reload;
 mod run;
+mod stream;
 mod table;
 mod verify;
+mod vlan;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,9 +64,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Completions { shell }) => completions::run(shell),
         Some(Command::Exec(args)) => exec::run(&args, instance.choice()),
         Some(Command::Explain(args)) => explain::run(&args, instance.choice()),
+        Some(Command::Fdb { command }) => fdb::run(&command, instance.choice()),
         Some(Command::Man) => man::run(),
+        Some(Command::Mdb { command }) => mdb::run(&command, instance.choice()),
+        Some(Command::Monitor(args)) => monitor::run(&args, instance.choice()),
+        Some(Command::Port { command }) => port::run(&command, instance.choice()),
         Some(Command::Reload) => reload::run(instance.choice()),
         Some(Command::Show(args)) => show::run(&args, instance.choice()),
+        Some(Command::Vlan { command }) => vlan::run(&command, instance.choice()),
     }
 }
 

@@ -4,11 +4,15 @@
 //! [`crate::control::view`].
 
 mod drops;
-mod fdb;
 mod networks;
 mod nodes;
 mod ports;
 mod stats;
+mod stp;
+
+pub(super) mod fdb;
+pub(super) mod mdb;
+pub(super) mod vlan;
 
 use std::io;
 use std::process::ExitCode;
@@ -33,10 +37,13 @@ pub fn render(view: &View, colour: bool) -> String {
     match view {
         View::Drops(drops) => drops::render(drops, colour),
         View::Fdb(stations) => fdb::render(stations),
+        View::Mdb(mdb) => mdb::render(mdb),
         View::Networks(networks) => networks::render(networks, colour),
         View::Nodes(nodes) => nodes::render(nodes, colour),
         View::Ports(ports) => ports::render(ports, colour),
         View::Stats(stats) => stats::render(stats),
+        View::Stp(trees) => stp::render(trees, colour),
+        View::Vlan(ports) => vlan::render(ports),
     }
 }
 
@@ -45,9 +52,13 @@ fn print_json(view: &View) -> io::Result<()> {
     match view {
         View::Drops(drops) => output::print_json(drops),
         View::Fdb(stations) => output::print_json(stations),
+        // `bridge -j mdb show` has a list of one
+        View::Mdb(mdb) => output::print_json(&[mdb]),
         View::Networks(networks) => output::print_json(networks),
         View::Nodes(nodes) => output::print_json(nodes),
         View::Ports(ports) => output::print_json(ports),
         View::Stats(stats) => output::print_json(stats),
+        View::Stp(trees) => output::print_json(trees),
+        View::Vlan(ports) => output::print_json(ports),
     }
 }

@@ -9,7 +9,7 @@ use crate::control::plan::{Line, Plan};
 use crate::control::protocol::ExplainStep;
 use crate::control::registry::Registry;
 use crate::fabric::Fabric;
-use crate::frame::{Edit, Leg, LegIndex, LinkId, NodeId, Plug, PortId};
+use crate::frame::{Edit, Leg, LegIndex, NodeId, Plug, PortId};
 use crate::time::Time;
 use crate::trace::{Cast, Step, Trace, Unlearned};
 use crate::verdict::Reason;
@@ -50,7 +50,9 @@ fn legs_of(step: &Step) -> [Option<LegIndex>; 2] {
         Step::Arrive(leg) => [Some(leg.leg), None],
         Step::Backup(down, backup) => [Some(*down), Some(*backup)],
         Step::Lookup(_, leg) => [*leg, None],
-        Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => [Some(*leg), None],
+        Step::Copy(leg, _) | Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => {
+            [Some(*leg), None]
+        }
         _ => [None, None],
     }
 }
@@ -84,6 +86,10 @@ impl Words<'_> {
                 (format!("{} is down, and {name} stands in for it", self.leg(*down).0), line)
             }
             Step::Consume => (format!("{} itself was meant", self.network().0), None),
+            Step::Copy(leg, mac) => {
+                let (name, line) = self.leg(*leg);
+                (format!("a copy of its own for {mac} behind {name}, which has joined the group"), line)
+            }
             Step::Deliver(port, edit) => {
                 let (name, line) = self.port(*port);
                 (format!("leaves through port {name}{}", edited(edit)), line)
@@ -103,6 +109,9 @@ impl Words<'_> {
             }
             Step::Lookup(mac, None) => (format!("destination {mac} is unknown"), None),
             Step::Learn(mac) => (format!("source {mac} would be learned"), None),
+            Step::Members => {
+                ("goes to the members of its group, and to multicast routers".to_owned(), self.network().1)
+            }
             Step::Mirror(leg) => {
                 let (name, line) = self.leg(*leg);
                 (format!("{name} watches, and gets a copy as the frame came"), line)
@@ -115,7 +124,8 @@ impl Words<'_> {
             Step::Vlan(vid) => (format!("is in VLAN {vid}"), self.leg(self.from).1),
             Step::Withhold(leg, reason) => self.withheld(*leg, *reason),
         };
-        ExplainStep { text, line: line.map(|line| line.0) }
+        // what was changed by hand stands on no line
+        ExplainStep { text, line: line.map(|line| line.0).filter(|line| *line > 0) }
     }
 
     fn unlearned(&self, mac: Mac, why: Unlearned) -> (String, Option<Line>) {
@@ -141,7 +151,7 @@ impl Words<'_> {
     /// What is plugged into a leg of the device we are at.
     fn leg(&self, leg: LegIndex) -> (String, Option<Line>) {
         match self.walk.plugs.get(&(self.here.0, leg.0)) {
-            Some(Plug::Link(link, side)) => self.link(*link, *side),
+            Some(end @ Plug::Link(..)) => self.link(*end),
             Some(Plug::Port(port)) => {
                 let (name, line) = self.port(*port);
                 (format!("port {name}"), line)
@@ -150,14 +160,10 @@ impl Words<'_> {
         }
     }
 
-    fn link(&self, link: LinkId, side: u8) -> (String, Option<Line>) {
-        let ends = self.registry.link_name(link).unwrap_or(("?", "?"));
-        let other = if side == 0 { ends.1 } else { ends.0 };
-        let found = self.plan.links.iter().find(|link| {
-            let [a, b] = &link.networks;
-            (a.as_str(), b.as_str()) == ends || (b.as_str(), a.as_str()) == ends
-        });
-        (format!("the link to {other}"), found.map(|link| link.line))
+    fn link(&self, end: Plug) -> (String, Option<Line>) {
+        let leg = self.registry.plug_name(end).and_then(|name| self.plan.leg(name));
+        let other = leg.and_then(|leg| leg.leads_to).unwrap_or("?");
+        (format!("the link to {other}"), leg.map(|leg| leg.line))
     }
 
     fn port(&self, port: PortId) -> (String, Option<Line>) {

@@ -14,25 +14,34 @@
 //! < {"ok":{"explain":[{"text":"arrives on docker0 through vm1","line":12}]}}
 //! > {"op":"node","name":"boxA"}
 //! < {"ok":{"node":{"name":"boxA","netns":"/run/netns/boxA","pid":4711}}}
+//! > {"op":"edit","edit":{"vlan_add":{"port":"vm1","vlan":10,"pvid":true,"untagged":true}}}
+//! < {"ok":{"lines":["port vm1 changed"]}}
+//! > {"op":"edit","edit":{"port_set":{"name":"vm1","set":[["isolated","on"],["cost","100"]]}}}
+//! < {"ok":{"lines":["port vm1 changed"]}}
 //! > {"op":"reload"}
 //! < {"ok":{"lines":["port vm3 added"]}}
 //! > {"op":"stop"}
 //! < {"ok":"done"}
 //! > {"op":"capture","name":"docker0","snaplen":96}
 //! < {"ok":"stream"}                 and from here on the connection is a pcapng file
+//! > {"op":"monitor","what":["fdb","stp"]}
+//! < {"ok":"stream"}                 and from here on each line is an event
 //! > gibberish
 //! < {"error":"not a request: expected value at line 1 column 1","hint":"…"}
 //! ```
 //!
 //! A client must not fail on keys that it does not know: new ones may come. A request with a key that the switch does
 //! not know is refused, because ignoring what was asked for is worse. Field names of `show` are those of
-//! [`super::view`].
+//! [`super::view`], of edits those of [`super::edit`], of events those of [`super::event`].
 
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
+use super::event::Topic;
+pub use super::hex::{Hex, HexError};
 use super::view::View;
 
 /// The version of these rules; it changes when an old client could misunderstand.
@@ -58,6 +67,11 @@ pub enum Request {
         #[serde(default = "snaplen_max")]
         snaplen: u32,
     },
+    /// Changes what runs, but not the file; answered with [`Body::Lines`], what was done.
+    Edit {
+        /// What to change.
+        edit: Edit,
+    },
     /// What would happen to this frame now; answered with [`Body::Explain`].
     Explain {
         /// The port it would come in on.
@@ -67,6 +81,12 @@ pub enum Request {
     },
     /// Who is there; answered with [`Body::Hello`].
     Hello,
+    /// Turns the connection into events, one per line; answered with [`Body::Stream`].
+    Monitor {
+        /// What is watched; nothing is everything.
+        #[serde(default)]
+        what: Vec<Topic>,
+    },
     /// Where a node is; answered with [`Body::Node`].
     Node {
         /// Its name in the file.
@@ -91,6 +111,8 @@ pub enum What {
     Drops,
     /// Who is behind which port, as `bridge fdb show`
     Fdb,
+    /// Who wants which multicast, as `bridge mdb show`
+    Mdb,
     /// Networks with their ports, as `brctl show`
     Networks,
     /// The lab's machines, and whether their command runs
@@ -99,6 +121,10 @@ pub enum What {
     Ports,
     /// The books of the whole switch
     Stats,
+    /// Spanning trees, as `brctl showstp`
+    Stp,
+    /// Which port is in which VLANs, as `bridge vlan show`
+    Vlan,
 }
 
 impl fmt::Display for What {
@@ -106,10 +132,13 @@ impl fmt::Display for What {
         f.write_str(match self {
             Self::Drops => "drops",
             Self::Fdb => "fdb",
+            Self::Mdb => "mdb",
             Self::Networks => "networks",
             Self::Nodes => "nodes",
             Self::Ports => "ports",
             Self::Stats => "stats",
+            Self::Stp => "stp",
+            Self::Vlan => "vlan",
         })
     }
 }
@@ -155,6 +184,12 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        Self::Error(refusal)
+    }
+}
+
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -171,7 +206,7 @@ pub enum Body {
     Node(NodePlace),
     /// What there is.
     Show(View),
-    /// What follows this line is no longer JSON.
+    /// What follows this line is no answer but what was asked for: a capture, or events.
     Stream,
 }
 
@@ -207,71 +242,6 @@ pub struct NodePlace {
     pub netns: PathBuf,
     /// vswitchd itself: without root, its namespaces have to be entered first.
     pub pid: u32,
-}
-
-/// Bytes that are written in hexadecimal. Reading allows blanks, `:`, `-` and `.` between bytes, and upper case.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hex(pub Vec<u8>);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Why a text is not hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HexError {
-    /// Something else stands there.
-    #[error("`{found}` at position {position} is not a hexadecimal digit")]
-    Digit {
-        /// What stands there.
-        found: char,
-        /// Counted in characters from 1.
-        position: usize,
-    },
-    /// A byte has two digits.
-    #[error("a digit is missing: {0} digits do not make whole bytes")]
-    Odd(usize),
-}
-
-impl std::str::FromStr for Hex {
-    type Err = HexError;
-
-    fn from_str(text: &str) -> Result<Self, HexError> {
-        let mut digits = Vec::with_capacity(text.len());
-        for (index, found) in text.chars().enumerate() {
-            match found.to_digit(16) {
-                Some(digit) => digits.push(digit as u8),
-                None if matches!(found, ':' | '-' | '.') || found.is_whitespace() => {}
-                None => return Err(HexError::Digit { found, position: index + 1 }),
-            }
-        }
-        let (pairs, rest) = digits.as_chunks::<2>();
-        if rest.is_empty() {
-            Ok(Self(pairs.iter().map(|[high, low]| high << 4 | low).collect()))
-        } else {
-            Err(HexError::Odd(digits.len()))
-        }
-    }
-}
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Hex {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 fn snaplen_max() -> u32 {
@@ -330,17 +300,5 @@ mod tests {
             assert_eq!(serde_json::to_string(&response).expect("plain data"), text);
             assert_eq!(serde_json::from_str::<Response>(text).expect(text), response);
         }
-    }
-
-    #[test]
-    fn hex_says_what_is_wrong() {
-        assert_eq!("0x".parse::<Hex>(), Err(HexError::Digit { found: 'x', position: 2 }));
-        assert_eq!("abc".parse::<Hex>(), Err(HexError::Odd(3)));
-        assert_eq!(
-            "".parse::<Hex>(),
-            Ok(Hex(Vec::new())),
-            "empty is short, which is for the switch to judge"
-        );
-        assert_eq!(Hex(vec![1, 0xfe]).to_string(), "01fe");
     }
 }

@@ -6,18 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use crate::bridge::{LegConfig, StationKind};
-use crate::control::diff::PlanChange;
-use crate::control::plan::StaticStation;
-use crate::fabric::{Change, Station};
+use crate::bridge::StationKind;
+use crate::control::diff::{LegChange, PlanChange, link_name};
+use crate::control::plan::{Link, LinkEnd, StaticGroup, StaticStation};
+use crate::fabric::{Change, Membership, Station};
 use crate::frame::{LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
+
+/// How many links a process may have: an id's worth; their ends are limited by the legs of their bridges.
+const LINKS_MAX: usize = 1 << 16;
+const KNOWN: &str = "a difference of plans speaks of what is there";
 
 /// The names in use.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    links: Names,
     networks: Names,
     ports: Names,
+    /// By the lesser of their ends' names, so that it does not matter which network is named first.
+    links: Names,
+    /// The names of the ends of each link, in the order in which the fabric knows them.
+    ends: BTreeMap<u16, [String; 2]>,
+    /// The ends of links, by their names.
+    plugs: BTreeMap<String, Plug>,
 }
 
 /// There is no id left.
@@ -50,9 +59,25 @@ impl Registry {
         self.ports.name(port.0)
     }
 
-    /// The two networks of a link.
-    pub fn link_name(&self, link: LinkId) -> Option<(&str, &str)> {
-        self.links.name(link.0)?.split_once(' ')
+    /// The link whose ends have these names, in either order.
+    pub fn link(&self, ends: &[LinkEnd; 2]) -> Option<LinkId> {
+        match self.plugs.get(&ends[0].name)? {
+            Plug::Link(link, _) => Some(*link),
+            Plug::Port(_) => None,
+        }
+    }
+
+    /// The port of that name, or the end of a link.
+    pub fn plug(&self, name: &str) -> Option<Plug> {
+        self.port(name).map(Plug::Port).or_else(|| self.plugs.get(name).copied())
+    }
+
+    /// What the plan calls it.
+    pub fn plug_name(&self, plug: Plug) -> Option<&str> {
+        match plug {
+            Plug::Link(link, end) => self.ends.get(&link.0)?.get(usize::from(end)).map(String::as_str),
+            Plug::Port(port) => self.port_name(port),
+        }
     }
 
     /// What the fabric has to change, in order, for the plan to change like this. Ids of what goes are free
@@ -64,68 +89,107 @@ impl Registry {
     /// # Panics
     /// When a change speaks of something that is not there, which `diff` never makes one do.
     pub fn translate(&mut self, changes: &[PlanChange]) -> Result<Vec<Change>, RegistryError> {
-        let mut translated = Vec::with_capacity(changes.len());
-        for change in changes {
-            translated.push(match change {
-                PlanChange::AddNetwork(network) => {
-                    let id = self.networks.add("network", &network.name, NODES_MAX)?;
-                    Change::AddBridge(NodeId(id), network.bridge)
-                }
-                PlanChange::AddPort(port) => {
-                    let id = self.ports.add("port", &port.name, PORTS_MAX)?;
-                    Change::AddPort(PortId(id), self.known_node(&port.network), port.leg)
-                }
-                PlanChange::AddLink([a, b]) => {
-                    let id = LinkId(self.links.add("link", &format!("{a} {b}"), PORTS_MAX)?);
-                    let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
-                    Change::AddLink(id, [self.known_node(a), self.known_node(b)], [wire; 2])
-                }
-                PlanChange::AddStation(station) => Change::AddStation(self.station(station)),
-                PlanChange::ConfigureNetwork(network) => {
-                    Change::ConfigureBridge(self.known_node(&network.name), network.bridge)
-                }
-                PlanChange::ConfigurePort(port) => {
-                    Change::ConfigureLeg(Plug::Port(self.known_port(&port.name)), port.leg)
-                }
-                PlanChange::RemoveLink([a, b]) => {
-                    let name = format!("{a} {b}");
-                    let id =
-                        self.links.id(&name).expect("a difference of plans speaks of links that are there");
-                    self.links.remove(&name);
-                    Change::RemoveLink(LinkId(id))
-                }
-                PlanChange::RemoveNetwork(network) => {
-                    let id = self.known_node(&network.name);
-                    self.networks.remove(&network.name);
-                    Change::RemoveBridge(id)
-                }
-                PlanChange::RemovePort(port) => {
-                    let id = self.known_port(&port.name);
-                    self.ports.remove(&port.name);
-                    Change::RemovePort(id)
-                }
-                PlanChange::RemoveStation(station) => Change::RemoveStation(self.station(station)),
-            });
+        changes.iter().map(|change| self.translate_one(change)).collect()
+    }
+
+    fn translate_one(&mut self, change: &PlanChange) -> Result<Change, RegistryError> {
+        Ok(match change {
+            PlanChange::AddGroup(group) => Change::AddGroup(self.membership(group)),
+            PlanChange::AddLink(link) => self.add_link(link)?,
+            PlanChange::AddNetwork(network) => {
+                let id = self.networks.add("network", &network.name, NODES_MAX)?;
+                Change::AddBridge(NodeId(id), network.bridge)
+            }
+            PlanChange::AddPort(port) => {
+                let id = self.ports.add("port", &port.name, PORTS_MAX)?;
+                Change::AddPort(PortId(id), self.known_node(&port.network), port.settings.leg)
+            }
+            PlanChange::AddStation(station) => Change::AddStation(self.station(station)),
+            PlanChange::ConfigureEnd(end) => {
+                Change::ConfigureLeg(self.known_plug(&end.name), end.settings.leg)
+            }
+            PlanChange::ConfigureNetwork(network) => {
+                Change::ConfigureBridge(self.known_node(&network.name), network.bridge)
+            }
+            PlanChange::ConfigurePort(port) => {
+                Change::ConfigureLeg(self.known_plug(&port.name), port.settings.leg)
+            }
+            PlanChange::Leg(name, change) => self.leg_change(self.known_plug(name), change),
+            PlanChange::RemoveGroup(group) => Change::RemoveGroup(self.membership(group)),
+            PlanChange::RemoveLink(link) => self.remove_link(link),
+            PlanChange::RemoveNetwork(network) => {
+                let id = self.known_node(&network.name);
+                self.networks.remove(&network.name);
+                Change::RemoveBridge(id)
+            }
+            PlanChange::RemovePort(port) => {
+                let id = self.port(&port.name).expect(KNOWN);
+                self.ports.remove(&port.name);
+                Change::RemovePort(id)
+            }
+            PlanChange::RemoveStation(station) => Change::RemoveStation(self.station(station)),
+        })
+    }
+
+    fn leg_change(&self, plug: Plug, change: &LegChange) -> Change {
+        match change {
+            LegChange::AddPermit(permit) => Change::AddPermit(plug, *permit),
+            LegChange::AddVlan(entry) => Change::AddVlan(plug, *entry),
+            LegChange::RemovePermit(permit) => Change::RemovePermit(plug, *permit),
+            LegChange::RemoveVlan(vid) => Change::RemoveVlan(plug, *vid),
+            LegChange::SetBackup(name) => {
+                Change::SetBackup(plug, name.as_ref().map(|name| self.known_plug(name)))
+            }
         }
-        Ok(translated)
+    }
+
+    fn add_link(&mut self, link: &Link) -> Result<Change, RegistryError> {
+        let id = self.links.add("link", &link_name(link), LINKS_MAX)?;
+        let ends = link.ends.clone().map(|end| end.name);
+        for (name, end) in ends.iter().zip(0..) {
+            self.plugs.insert(name.clone(), Plug::Link(LinkId(id), end));
+        }
+        self.ends.insert(id, ends);
+        let [a, b] = &link.networks;
+        let nodes = [self.known_node(a), self.known_node(b)];
+        let [a, b] = &link.ends;
+        Ok(Change::AddLink(LinkId(id), nodes, [a.settings.leg, b.settings.leg]))
+    }
+
+    fn remove_link(&mut self, link: &Link) -> Change {
+        let id = self.link(&link.ends).expect(KNOWN);
+        self.links.remove(&link_name(link));
+        for name in self.ends.remove(&id.0).into_iter().flatten() {
+            self.plugs.remove(&name);
+        }
+        Change::RemoveLink(id)
+    }
+
+    fn membership(&self, group: &StaticGroup) -> Membership {
+        Membership {
+            bridge: self.known_node(&group.network),
+            at: self.known_plug(&group.at),
+            vlan: group.vlan,
+            group: group.group,
+        }
     }
 
     fn station(&self, station: &StaticStation) -> Station {
         Station {
             bridge: self.known_node(&station.network),
             mac: station.mac,
-            vlan: None,
-            at: Plug::Port(self.known_port(&station.port)),
+            vlan: station.vlan,
+            at: self.known_plug(&station.at),
             kind: if station.sticky { StationKind::Sticky } else { StationKind::Static },
         }
     }
 
     fn known_node(&self, network: &str) -> NodeId {
-        self.node(network).expect("a difference of plans speaks of networks that are there")
+        self.node(network).expect(KNOWN)
     }
 
-    fn known_port(&self, port: &str) -> PortId {
-        self.port(port).expect("a difference of plans speaks of ports that are there")
+    fn known_plug(&self, name: &str) -> Plug {
+        self.plug(name).expect(KNOWN)
     }
 }
 
@@ -170,6 +234,9 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::config::parse;
+    use crate::control::diff::diff;
+    use crate::control::plan::Plan;
 
     #[test]
     fn ids_stay_with_their_names_and_are_given_again() {
@@ -184,5 +251,35 @@ mod tests {
         assert_eq!(names.id("c"), Some(2), "others keep theirs");
         assert_eq!(names.add("port", "d", 3), Ok(1), "a freed one is given again");
         assert_eq!((names.name(1), names.id("b")), (Some("d"), None));
+    }
+
+    #[test]
+    fn plugs_have_names_and_names_have_plugs() {
+        let file = |ends: &str| {
+            let networks = "[[network]]\nname = \"a\"\nstp = true\n[[network]]\nname = \"b\"\nstp = true\n";
+            let port = "[[port]]\nname = \"p\"\nnetwork = \"a\"\nkind = \"tap\"\n";
+            let link = format!("[[link]]\nnetworks = [{ends}]\n");
+            parse(&format!("{networks}{port}{link}{link}"), "lab").expect("a sound file").0
+        };
+        let (mut registry, plan) = (Registry::default(), file("\"b\", \"a\""));
+        let changes = registry.translate(&diff(&Plan::empty("lab"), &plan)).expect("there is room");
+        let nodes = [registry.node("b").expect("a bridge"), registry.node("a").expect("a bridge")];
+        let is_link = |change: &&Change| matches!(change, Change::AddLink(_, at, _) if *at == nodes);
+        assert_eq!(changes.iter().filter(is_link).count(), 2, "as written: b first");
+        let table = [
+            ("p", Plug::Port(PortId(0)), "a port"),
+            ("b/a", Plug::Link(LinkId(0), 0), "the first end of the first link"),
+            ("a/b", Plug::Link(LinkId(0), 1), "its other end"),
+            ("a/b#2", Plug::Link(LinkId(1), 1), "the second link"),
+        ];
+        let turned = file("\"a\", \"b\"");
+        assert!(registry.translate(&diff(&plan, &turned)).expect("there is room").is_empty());
+        for (name, plug, why) in table {
+            assert_eq!(registry.plug(name), Some(plug), "{why}");
+            assert_eq!(registry.plug_name(plug), Some(name), "{why}, and back");
+        }
+        registry.translate(&diff(&turned, &Plan::empty("lab"))).expect("nothing is added");
+        assert_eq!(registry.plug("a/b"), None, "gone with the link");
+        assert_eq!(registry.plug_name(Plug::Link(LinkId(1), 0)), None);
     }
 }

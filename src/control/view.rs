@@ -1,7 +1,13 @@
 //! What `show` can show: plain values that the engine and the control thread fill in and the command line prints.
 //!
-//! They are the control protocol's answers too, so their field names are a public interface: `show fdb` uses those
-//! of `bridge -j fdb show`, the others those of `ip -j -s link` where there is one.
+//! They are the control protocol's answers too, so their field names are a public interface: `show fdb`, `show vlan`
+//! and `show mdb` use those of `bridge -j`, the others those of `ip -d -j -s link` where there is one.
+
+mod layer2;
+
+pub use layer2::{
+    GroupView, MdbView, RouterView, SourceView, TreePortView, TreeView, VlanEntryView, VlanView,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +70,14 @@ pub struct NetworkView {
     pub fdb_max: u32,
     /// Its ports, in the order of the file.
     pub ports: Vec<String>,
-    /// The networks it is linked to.
+    /// The ends of links that are plugged into it, as `NETWORK/OTHER`.
     pub links: Vec<String>,
+    /// `off`, `stp` or `rstp`.
+    pub stp: String,
+    /// Whether VLANs are told apart.
+    pub vlan_filtering: bool,
+    /// Whether multicast goes only to those who want it.
+    pub mcast_snooping: bool,
 }
 
 /// An FDB entry, with the fields of `bridge -j fdb show`.
@@ -73,12 +85,15 @@ pub struct NetworkView {
 pub struct StationView {
     /// The station.
     pub mac: Mac,
-    /// The port it is behind; for what is behind a link, the other network's name.
+    /// The port or end of a link it is behind.
     pub ifname: String,
-    /// `sticky`, if it is.
+    /// `sticky`, `locked`, if it is.
     pub flags: Vec<String>,
     /// The network.
     pub master: String,
+    /// The VLAN, where the network filters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
     /// `permanent`, `static` or empty for a learned one.
     pub state: String,
     /// Seconds since it was last seen; only for learned ones.
@@ -154,6 +169,8 @@ pub enum View {
     Drops(Vec<DropView>),
     /// `show fdb`
     Fdb(Vec<StationView>),
+    /// `show mdb`
+    Mdb(MdbView),
     /// `show networks`
     Networks(Vec<NetworkView>),
     /// `show nodes`
@@ -162,4 +179,8 @@ pub enum View {
     Ports(Vec<PortView>),
     /// `show stats`
     Stats(StatsView),
+    /// `show stp`
+    Stp(Vec<TreeView>),
+    /// `show vlan`
+    Vlan(Vec<VlanView>),
 }

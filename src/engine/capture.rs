@@ -1,13 +1,15 @@
 //! Listening in on ports.
 //!
 //! A capture names a set of ports, or all drops. A frame is recorded once per capture: on its way in if it entered
-//! through one of the ports, else at the first of them it leaves through. So a capture of a network shows each frame
-//! once, however far it was flooded. Whoever captures gets copies through a bounded channel and may be slow: what
-//! does not fit is lost to the capture only, and the next copy says how many are missing. Ports that nobody captures pay one bit test per batch.
+//! through one of the ports, else at the first of them it leaves through, and then as it leaves there (with the tags
+//! it has been given, to the destination it has been sent to). So a capture of a network shows each frame once,
+//! however far it was flooded. A frame that a device made came in nowhere and only leaves. Whoever captures gets
+//! copies through a bounded channel and may be slow: what does not fit is lost to the capture only, and the next copy
+//! says how many are missing. Ports that nobody captures pay one bit test per batch.
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use crate::frame::{Batch, End, PortId};
+use crate::frame::{BATCH_MAX, Batch, Delivery, Edit, End, ORIGINATED_MAX, PortId};
 use crate::time::Time;
 use crate::verdict::{LegSet, Reason};
 
@@ -70,34 +72,32 @@ impl Captures {
 impl Running {
     /// Whether anybody still reads.
     fn record(&mut self, batch: &Batch, now: Time) -> bool {
-        let mut deliveries = batch.deliveries().iter().peekable();
-        for (index, (frame, end)) in batch.frames().iter().zip(batch.ends()).enumerate() {
-            let ingress = frame.ingress;
-            let mut seen = self.watches(ingress).then_some((ingress, false));
-            while let Some(delivery) = deliveries.next_if(|d| usize::from(d.frame) == index) {
-                if seen.is_none() && self.watches(delivery.port) {
-                    seen = Some((delivery.port, true));
-                }
+        // deliveries of a frame that was made meanwhile lie among those of the frame that was looked at
+        let mut leaving: [Option<&Delivery>; BATCH_MAX + ORIGINATED_MAX] = [None; _];
+        for delivery in batch.deliveries() {
+            if let Some(first @ None) = leaving.get_mut(usize::from(delivery.frame))
+                && self.watches(delivery.port)
+            {
+                *first = Some(delivery);
             }
-            let reason = match end {
-                End::Dropped(reason) => Some(*reason),
+        }
+        for (index, (frame, leaving)) in batch.frames().iter().zip(leaving).enumerate() {
+            let reason = match batch.ends().get(index) {
+                Some(End::Dropped(reason)) => Some(*reason),
                 _ => None,
             };
-            let Some((port, outbound)) = seen else { continue };
             if self.capture.drops_only && reason.is_none() {
                 continue;
             }
-            let bytes = frame.bytes();
-            let kept = bytes.len().min(self.capture.snaplen);
-            let captured = Captured {
-                time: now,
-                port,
-                outbound,
-                len: bytes.len(),
-                bytes: bytes[..kept].to_vec(),
-                reason,
-                missing: self.missing,
+            let entered = index < batch.received() && self.watches(frame.ingress);
+            let (port, edit) = match leaving {
+                _ if entered => (frame.ingress, Edit::NONE),
+                Some(delivery) => (delivery.port, delivery.edit),
+                None => continue,
             };
+            let (len, bytes) = copy(frame.bytes(), &edit, self.capture.snaplen);
+            let missing = self.missing;
+            let captured = Captured { time: now, port, outbound: !entered, len, bytes, reason, missing };
             match self.capture.sink.try_send(captured) {
                 Ok(()) => self.missing = 0,
                 Err(TrySendError::Full(_)) => self.missing += 1,
@@ -112,12 +112,24 @@ impl Running {
     }
 }
 
+/// How long the edited frame is, and its first bytes.
+fn copy(frame: &[u8], edit: &Edit, snaplen: usize) -> (usize, Vec<u8>) {
+    if edit.is_none() {
+        return (frame.len(), frame[..frame.len().min(snaplen)].to_vec());
+    }
+    let (head, head_len) = edit.head(frame);
+    let (head, rest) = (&head[..head_len], frame.get(edit.tail()..).unwrap_or_default());
+    let kept = rest.len().min(snaplen.saturating_sub(head_len));
+    (head_len + rest.len(), [&head[..head_len.min(snaplen)], &rest[..kept]].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::frame::{Edit, Frame, LegIndex};
+    use crate::frame::{Frame, LegIndex, Tag};
+    use crate::wire::mac::Mac;
 
     fn capture(ports: &[u16], drops_only: bool) -> (Captures, crossbeam_channel::Receiver<Captured>) {
         let (sink, received) = bounded(2);
@@ -153,6 +165,64 @@ mod tests {
             captures.record(&batch(), Time::ZERO);
             let seen: Vec<_> =
                 received.try_iter().map(|c| (c.port.0, c.outbound, c.reason.is_some())).collect();
+            assert_eq!(seen, *expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_leaves_is_recorded_as_it_leaves() {
+        let tagged = Edit::NONE.push(Tag { tpid: 0x8100, tci: 5 }).expect("there is room");
+        let elsewhere = Edit::NONE.to(Mac([4; 6]));
+        let mut bytes = [1; 60];
+        bytes[12..16].copy_from_slice(&[0x81, 0, 0, 9]);
+        let head = |addresses: [u8; 2], rest: &[u8]| {
+            [&[addresses[0]; 6][..], &[addresses[1]; 6], rest, &[1; 20]].concat()[..20].to_vec()
+        };
+        let table: &[(u16, usize, Vec<u8>, &str)] = &[
+            (0, 60, head([1, 1], &[0x81, 0, 0, 9]), "on the way in, as it came"),
+            (1, 64, head([1, 1], &[0x81, 0, 0, 5, 0x81, 0, 0, 9]), "with a tag more"),
+            (2, 56, head([1, 1], &[]), "without its tag"),
+            (3, 60, head([4, 1], &[0x81, 0, 0, 9]), "to another destination"),
+        ];
+        let mut batch = Batch::new();
+        batch.push(Frame::copy_of(&bytes, PortId(0)));
+        for (port, edit) in [(1, tagged), (2, Edit::NONE.pop()), (3, elsewhere)] {
+            batch.deliver(0, PortId(port), edit);
+        }
+        batch.end(End::Flooded);
+        for (port, len, expected, why) in table {
+            let (mut captures, received) = capture(&[*port], false);
+            captures.record(&batch, Time::ZERO);
+            let seen = received.try_recv().expect(why);
+            assert_eq!((seen.len, &seen.bytes, seen.outbound), (*len, expected, *port != 0), "{why}");
+        }
+        assert_eq!(copy(&bytes, &tagged, 14).1, head([1, 1], &[0x81, 0])[..14], "cut within the tag");
+    }
+
+    #[test]
+    fn a_frame_that_a_device_made_is_recorded_where_it_leaves() {
+        let mut batch = Batch::new();
+        batch.push(Frame::copy_of(&[1; 60], PortId(0)));
+        batch.push(Frame::copy_of(&[2; 60], PortId(0)));
+        // made while the first was looked at, so delivered before the second
+        let made = batch.originate(&[7; 30]).expect("there is room");
+        batch.deliver(0, PortId(1), Edit::NONE);
+        batch.deliver(made, PortId(2), Edit::NONE);
+        batch.deliver(made, PortId(3), Edit::NONE);
+        batch.end(End::Sent);
+        batch.deliver(1, PortId(3), Edit::NONE);
+        batch.end(End::Dropped(Reason::NoPort));
+        let table: &[(&[u16], bool, &[(u16, usize)], &str)] = &[
+            (&[2], false, &[(2, 30)], "only what was made left there"),
+            (&[3], false, &[(3, 60), (3, 30)], "received frames first"),
+            (&[2, 3], false, &[(3, 60), (2, 30)], "once, at the first port"),
+            (&[2], true, &[], "what was made is no drop"),
+            (&[3], true, &[(3, 60)], "nor does it lend its place to one"),
+        ];
+        for (ports, drops_only, expected, why) in table {
+            let (mut captures, received) = capture(ports, *drops_only);
+            captures.record(&batch, Time::ZERO);
+            let seen: Vec<_> = received.try_iter().map(|c| (c.port.0, c.len)).collect();
             assert_eq!(seen, *expected, "{why}");
         }
     }

@@ -1,6 +1,6 @@
 //! Changes to a running fabric. Each is checked before anything is touched, so it is all or nothing.
 
-use super::{Change, ChangeError, Fabric, Node, Port, Station};
+use super::{Change, ChangeError, Fabric, Membership, Node, Port, Station};
 use crate::bridge::{Bridge, BridgeConfig, ConfigError, LegConfig, Outbox, StpMode};
 use crate::frame::{Leg, LegIndex, LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
 use crate::time::Time;
@@ -11,16 +11,22 @@ impl Fabric {
     pub fn apply(&mut self, change: Change, now: Time) -> Result<(), ChangeError> {
         match change {
             Change::AddBridge(node, config) => self.add_bridge(node, config, now),
+            Change::AddGroup(Membership { bridge, at, vlan, group }) => {
+                let leg = self.leg_on(bridge, at)?;
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.add_group(leg, vlan, group, now, out)?)
+            }
             Change::AddLink(link, nodes, configs) => self.add_link(link, nodes, configs, now),
+            Change::AddPermit(at, permit) => {
+                let (bridge, leg, _) = self.leg_mut(at)?;
+                Ok(bridge.add_permit(leg, permit)?)
+            }
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
             Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
                 let leg = self.leg_on(bridge, at)?;
-                Ok(self.bridge_mut(bridge)?.0.add_station(mac, vlan, leg, kind, now)?)
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.add_station(mac, vlan, leg, kind, now, out)?)
             }
-            Change::AddGroup(_)
-            | Change::AddPermit(..)
-            | Change::RemoveGroup(_)
-            | Change::RemovePermit(..) => Err(ChangeError::Unknown),
             Change::AddVlan(at, entry) => {
                 let (bridge, leg, _) = self.leg_mut(at)?;
                 Ok(bridge.add_vlan(leg, entry, now)?)
@@ -37,10 +43,19 @@ impl Fabric {
                 Ok(())
             }
             Change::RemoveBridge(node) => self.remove_bridge(node),
+            Change::RemoveGroup(Membership { bridge, at, vlan, group }) => {
+                let leg = self.leg_on(bridge, at)?;
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.remove_group(leg, vlan, group, now, out)?)
+            }
             Change::RemoveLink(link) => {
                 let ends = self.graph.link(link).ok_or(ChangeError::Unknown)?;
                 self.graph.unplug_link(link);
                 ends.into_iter().try_for_each(|end| self.detach(end, now))
+            }
+            Change::RemovePermit(at, permit) => {
+                let (bridge, leg, _) = self.leg_mut(at)?;
+                Ok(bridge.remove_permit(leg, permit)?)
             }
             Change::RemovePort(port) => {
                 let at = self.leg_of(Plug::Port(port))?;

@@ -7,9 +7,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
-use crate::bridge::{BridgeConfig, LegConfig, StationKind, VlanEntry};
+use crate::bridge::{BridgeConfig, LegConfig, Permit, StationKind, VlanEntry};
 use crate::frame::{LinkId, NodeId, Plug, PortId};
 use crate::wire::mac::Mac;
 
@@ -70,16 +68,6 @@ pub struct Station {
     pub at: Plug,
     /// Static, sticky or local.
     pub kind: StationKind,
-}
-
-/// Who may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Permit {
-    /// Frames, ARP and neighbour discovery from an address of this network. A leg with any such permits, and no address of a
-    /// family, permits none of that family.
-    Ip(IpNet),
-    /// Frames from this address.
-    Mac(Mac),
 }
 
 /// A leg's membership in a multicast group.

@@ -27,9 +27,9 @@ mod tests;
 mod views;
 mod walk;
 
-pub use crate::bridge::VlanEntry;
+pub use crate::bridge::{Permit, VlanEntry};
 pub use books::Books;
-pub use change::{Change, ChangeError, Membership, Permit, Station};
+pub use change::{Change, ChangeError, Membership, Station};
 pub use news::News;
 
 use self::flight::Flight;

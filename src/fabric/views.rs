@@ -1,7 +1,9 @@
 //! What there is to be seen: counters, stations, memberships. For people, so it may allocate.
 
 use super::{Books, Fabric, Node};
-use crate::bridge::{BridgeCounters, StationEntry, StpLegSummary, StpSummary, VlanEntry};
+use crate::bridge::{
+    BridgeCounters, GroupEntry, QuerierEntry, RouterEntry, StationEntry, StpLegSummary, StpSummary, VlanEntry,
+};
 use crate::frame::{Leg, LegIndex, NodeId, Plug, PortId};
 use crate::time::Time;
 use crate::verdict::DropCounters;
@@ -40,6 +42,25 @@ impl Fabric {
     /// Every leg of a bridge, with the VLANs it is in, in ascending order (B51).
     pub fn vlans(&self, bridge: NodeId) -> Vec<(Plug, Vec<VlanEntry>)> {
         self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.vlans(leg)))
+    }
+
+    /// The groups of a bridge, each entry with its member; none is the host.
+    pub fn groups(&self, bridge: NodeId, now: Time) -> Vec<(GroupEntry, Option<Plug>)> {
+        let groups = self.node(bridge).map(|Node::Bridge(bridge)| bridge.groups(now)).unwrap_or_default();
+        let at = |leg: Option<LegIndex>| self.plug(Leg { node: bridge, leg: leg? });
+        groups.into_iter().map(|entry| (at(entry.leg), entry)).map(|(plug, entry)| (entry, plug)).collect()
+    }
+
+    /// The legs of a bridge behind which multicast routers are.
+    pub fn routers(&self, bridge: NodeId, now: Time) -> Vec<(RouterEntry, Plug)> {
+        let routers = self.node(bridge).map(|Node::Bridge(bridge)| bridge.routers(now)).unwrap_or_default();
+        let at = |leg| self.plug(Leg { node: bridge, leg });
+        routers.into_iter().filter_map(|entry| Some((entry, at(entry.leg)?))).collect()
+    }
+
+    /// Who asks after groups on a bridge, for each family.
+    pub fn queriers(&self, bridge: NodeId, now: Time) -> Vec<QuerierEntry> {
+        self.node(bridge).map(|Node::Bridge(bridge)| bridge.queriers(now)).unwrap_or_default()
     }
 
     /// The spanning tree of a bridge, and what part each of its legs has in it; the host has none.

@@ -49,6 +49,8 @@ pub struct Headers {
     pub len: usize,
     /// Whether the frame will be cut on the way out, so that its length is no measure for the MTU (B47, V13).
     pub gso: bool,
+    /// Whether its checksum is yet to be completed, so that it says nothing ([`Offload::needs_csum`]).
+    pub partial: bool,
 }
 
 impl Headers {
@@ -68,7 +70,8 @@ impl Headers {
             _ => (None, outer, 14),
         };
         let len = bytes.len();
-        Ok(Self { dst: Mac(*dst), src: Mac(*src), tag, ether_type, payload, len, gso: offload.is_gso() })
+        let (gso, partial) = (offload.is_gso(), offload.needs_csum);
+        Ok(Self { dst: Mac(*dst), src: Mac(*src), tag, ether_type, payload, len, gso, partial })
     }
 
     /// Reads the headers of `bytes` as they will be after `edit`.
@@ -95,7 +98,8 @@ impl Headers {
                 };
                 let (dst, src) = (Mac([0; 6]), Mac([0; 6]));
                 let len = bytes.len().saturating_add_signed(edit.growth());
-                Self { dst, src, tag, ether_type, payload, len, gso: offload.is_gso() }
+                let (gso, partial) = (offload.is_gso(), offload.needs_csum);
+                Self { dst, src, tag, ether_type, payload, len, gso, partial }
             }
         };
         let addresses = bytes.first_chunk::<12>().ok_or(Reason::FrameShort)?;

@@ -5,6 +5,10 @@
 //! virtio-net header and pass it on in one; a plain TAP has no such header, so what leaves through it is cut and
 //! summed here. A header is hostile input: one that its frame does not bear out is a counted drop.
 //!
+//! What a device wants changed of a frame (a VLAN tag, its destination) is done here too, while the frame is written:
+//! only the first bytes are built anew, payload is never moved, and the frame stays as it was. An edit that leaves no
+//! frame, or one longer than any, is `egress-refused`.
+//!
 //! No port ever blocks, and no error ends more than the port it happened on. What errors mean:
 //!
 //! | the kernel says | reading | writing |
@@ -20,10 +24,12 @@
 //! A network namespace is entered by a thread that does nothing else and ends ([`open`]); afterwards the
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
+mod front;
 pub mod open;
 mod packet;
 mod plain_tap;
 pub mod pool;
+mod sctp;
 pub mod segment;
 pub mod sys;
 mod tap;
@@ -155,8 +161,8 @@ impl Port {
         }
     }
 
-    /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is counted
-    /// as dropped. The frames are afterwards as they were. Never blocks.
+    /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is
+    /// counted as dropped. The frames are afterwards as they were. Never blocks.
     pub fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
         match self {
             Self::Packet(port) => port.send(frames, which),
@@ -228,6 +234,7 @@ fn admit(buffer: Box<[u8]>, header_len: usize, len: usize, id: PortId) -> Result
         Ok(offload) => {
             let mut frame = Frame::new(buffer, HEADROOM, HEADROOM + len, id);
             frame.offload = offload;
+            sctp::finish(&mut frame);
             Ok(frame)
         }
         Err(reason) => Err((reason, buffer)),

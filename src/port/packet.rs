@@ -7,7 +7,12 @@
 //! (V24). Both settings belong to the socket, not to a descriptor, so its own descriptor is closed and ours kept.
 //!
 //! Frames are read and written many per system call. The tag is put back by moving the two addresses into the
-//! headroom; nothing else of the frame moves.
+//! headroom; nothing else of the frame moves. On the way out tags are in-line (V19), and a frame that is edited is
+//! gathered by the call from its new beginning ([`Front`]) and the rest of its bytes.
+//!
+//! A frame without a VLAN tag may be as long as the interface's MTU says, one that starts with an 802.1Q tag four
+//! bytes longer. The kernel makes no such allowance for an 802.1ad tag or for a second one (V20): those full-sized
+//! frames are `mtu-exceeded` here unless the interface's MTU leaves room for them. Large frames are exempt.
 //!
 //! The port does not take frames away from the host: if the interface has an IP address, the host's own stack
 //! answers beside the guests behind the switch (V25). `control::check` warns of such an interface; this file does not
@@ -27,11 +32,12 @@ use rustix::net::sockopt;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::{Domain, Socket, Type};
 
+use super::front::Front;
 use super::sys::{self, MESSAGES_MAX, Message};
 use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason};
 use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
 use crate::verdict::Reason;
-use crate::wire::vnet::{self, VNET_LEN};
+use crate::wire::vnet::VNET_LEN;
 
 /// Room for a few hundred large frames each way, as far as the system lets us.
 const SOCKET_BUFFER: usize = 16 << 20;
@@ -159,12 +165,20 @@ impl Packet {
 
     /// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
     fn send_some(&mut self, frames: &[Frame], which: &[Outgoing]) {
-        let frame = |index: usize| which.get(index).map(|which| &frames[usize::from(which.frame)]);
-        let headers: [[u8; VNET_LEN]; MESSAGES_MAX] =
-            std::array::from_fn(|i| frame(i).map_or([0; VNET_LEN], |frame| vnet::encode(&frame.offload)));
-        let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| {
-            [IoSlice::new(&headers[i]), IoSlice::new(frame(i).map_or(&[], |frame| frame.bytes()))]
-        });
+        let mut fronts = [Front::NONE; MESSAGES_MAX];
+        let mut bytes: [&[u8]; MESSAGES_MAX] = [&[]; MESSAGES_MAX];
+        let mut count = 0;
+        for outgoing in which {
+            let frame = &frames[usize::from(outgoing.frame)];
+            match Front::of(frame, &outgoing.edit) {
+                Ok(front) => {
+                    (fronts[count], bytes[count]) = (front, frame.bytes());
+                    count += 1;
+                }
+                Err(reason) => self.counters.tx_drops.count(reason),
+            }
+        }
+        let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| fronts[i].message(bytes[i]));
         let mut controls: [SendAncillaryBuffer<'_, '_, '_>; MESSAGES_MAX] =
             std::array::from_fn(|_| SendAncillaryBuffer::default());
         let mut controls = controls.iter_mut();
@@ -172,8 +186,8 @@ impl Packet {
             MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
         });
         let mut next = 0;
-        while next < which.len() {
-            let rest = &mut messages[next..which.len()];
+        while next < count {
+            let rest = &mut messages[next..count];
             let (done, result) = match retry_on_intr(|| sendmmsg(&self.socket, rest, SendFlags::DONTWAIT)) {
                 Ok(sent) => (sent.max(1), Ok(())),
                 // no room for this one, and none for those behind it
@@ -184,8 +198,9 @@ impl Packet {
                 // the kernel tells it once, and reading will not hear of it again
                 self.checks_left = CHECKS_AFTER_DOWN;
             }
-            for [_, frame] in &pieces[next..next + done] {
-                self.counters.written(frame.len(), result.map_err(egress_reason));
+            for [front, rest] in &pieces[next..next + done] {
+                let len = front.len() + rest.len() - VNET_LEN;
+                self.counters.written(len, result.map_err(egress_reason));
             }
             next += done;
         }

@@ -2,19 +2,19 @@
 //! only finished frames (V12, V15).
 //!
 //! Frames are never edited, since a flooded one leaves through other ports too, and payload is never copied:
-//! [`Segments`] builds the headers of one segment after the other in an array of its own and lends them with the
-//! slice of payload that follows; [`checksum`] computes the two bytes to be written between two slices. Checksums
-//! are computed from the addresses, not from the partial sum in the frame, so a wrong one there harms nobody
-//! else.
+//! [`Segments`] builds the headers of one segment after the other in an array of its own, edited as the frame leaves,
+//! and lends them with the slice of payload that follows; [`checksum`] computes the two bytes to be written between
+//! two slices. Checksums are computed from the addresses, not from the partial sum in the frame, so a wrong one there
+//! harms nobody else.
 //!
 //! The rules are those of the kernel's own segmentation: TCP sequence numbers go on, FIN and PSH belong to the last
 //! segment only, CWR to the first; each UDP segment is a datagram of its own; IPv4 identifications count up.
 
-use crate::frame::{Gso, Offload};
+use crate::frame::{Edit, Gso, Offload};
 use crate::wire::checksum::{add, finish, pseudo_header, sum};
-use crate::wire::vnet::Layout;
+use crate::wire::vnet::{Layout, network};
 
-/// Longest headers that can be cut behind: Ethernet with two tags, IPv6 with 178 bytes of extensions, the longest TCP.
+/// Longest headers that can be cut behind: Ethernet with four tags, IPv6 with 170 bytes of extensions, the longest TCP.
 const HEADERS_MAX: usize = 300;
 /// Most segments of one frame: 64 KiB in the smallest that the kernel's TCP sends (TCP_MIN_SND_MSS with options).
 /// A bound on the work one hostile frame makes at every port it is flooded to.
@@ -31,8 +31,8 @@ const UDP: u8 = 17;
 pub struct Segments<'a> {
     layout: Layout,
     gso: Gso,
-    /// The headers of the large frame, from which each segment's are made.
-    original: &'a [u8],
+    /// What the large frame's headers say, from which each segment's are made.
+    first: First,
     headers: [u8; HEADERS_MAX],
     rest: &'a [u8],
     size: usize,
@@ -40,19 +40,30 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// Prepares to cut `frame` as `offload` says; `None` if it cannot be cut, or only into absurdly many pieces.
-    pub fn of(frame: &'a [u8], offload: &Offload) -> Option<Self> {
-        let layout = Layout::of(frame, offload.gso)?;
-        let (original, rest) = frame.split_at(layout.payload);
-        let size = usize::from(offload.gso_size);
+    /// Prepares to cut `frame` as `offload` says, each segment edited; `None` if it cannot be cut, or only into
+    /// absurdly many pieces.
+    pub fn of(frame: &'a [u8], offload: &Offload, edit: &Edit) -> Option<Self> {
+        let found = Layout::of(frame, offload.gso)?;
+        let (original, rest) = frame.split_at(found.payload);
         let mut headers = [0; HEADERS_MAX];
-        headers.get_mut(..original.len())?.copy_from_slice(original);
+        let layout = if edit.is_none() {
+            headers.get_mut(..original.len())?.copy_from_slice(original);
+            found
+        } else {
+            // an edit ends before the last EtherType, or it would take away what is to be cut
+            let kept = original.get(edit.tail()..).filter(|_| edit.tail() + 2 <= found.network)?;
+            let (head, len) = edit.head(frame);
+            headers[..len].copy_from_slice(&head[..len]);
+            headers.get_mut(len..len + kept.len())?.copy_from_slice(kept);
+            moved(found, edit.growth())
+        };
+        let size = usize::from(offload.gso_size);
         let cuttable = size > 0 && !rest.is_empty() && rest.len().div_ceil(size) <= SEGMENTS_MAX;
-        let network = layout.payload - layout.network;
-        (cuttable && network + size <= usize::from(u16::MAX)).then_some(Self {
+        let packet = layout.payload - layout.network;
+        (cuttable && packet + size <= usize::from(u16::MAX)).then_some(Self {
             layout,
             gso: offload.gso,
-            original,
+            first: First::of(original, &found, offload.gso),
             headers,
             rest,
             size,
@@ -84,9 +95,8 @@ impl<'a> Segments<'a> {
         if ipv6 {
             put(&mut self.headers, network + 4, len - 40);
         } else {
-            let first_id = u16::from_be_bytes([self.original[network + 4], self.original[network + 5]]);
             put(&mut self.headers, network + 2, len);
-            put(&mut self.headers, network + 4, first_id.wrapping_add(self.index as u16));
+            put(&mut self.headers, network + 4, self.first.id.wrapping_add(self.index as u16));
             put(&mut self.headers, network + 10, 0);
             let checksum = !sum(&self.headers[network..transport]);
             put(&mut self.headers, network + 10, checksum);
@@ -95,13 +105,12 @@ impl<'a> Segments<'a> {
 
     fn write_tcp(&mut self, payload: &[u8]) {
         let at = self.layout.transport;
-        let sequence: [u8; 4] = self.original[at + 4..at + 8].try_into().expect("a slice of four bytes");
         let passed = (self.index * self.size) as u32;
-        let sequence = u32::from_be_bytes(sequence).wrapping_add(passed);
+        let sequence = self.first.sequence.wrapping_add(passed);
         self.headers[at + 4..at + 8].copy_from_slice(&sequence.to_be_bytes());
         let not_last = if self.rest.is_empty() { 0 } else { FIN | PSH };
         let not_first = if self.index == 0 { 0 } else { CWR };
-        self.headers[at + 13] = self.original[at + 13] & !(not_last | not_first);
+        self.headers[at + 13] = self.first.flags & !(not_last | not_first);
         self.write_checksum(TCP, at + 16, payload);
     }
 
@@ -123,7 +132,36 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// Where the checksum of a frame with a partial one goes, and what it is.
+/// What counts up, or belongs to one segment only. Of no meaning where the protocol has no such field.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    id: u16,
+    sequence: u32,
+    flags: u8,
+}
+
+impl First {
+    fn of(headers: &[u8], layout: &Layout, gso: Gso) -> Self {
+        let (ip, tcp) = (&headers[layout.network..], &headers[layout.transport..]);
+        let id = u16::from_be_bytes([ip[4], ip[5]]);
+        let (sequence, flags) = match gso {
+            Gso::TcpV4 | Gso::TcpV6 => (u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]), tcp[13]),
+            Gso::None | Gso::Udp => (0, 0),
+        };
+        Self { id, sequence, flags }
+    }
+}
+
+/// Where the headers lie once the frame has grown by so many bytes before them.
+fn moved(layout: Layout, growth: isize) -> Layout {
+    let Layout { network, transport, payload, ipv6 } = layout;
+    let [network, transport, payload] =
+        [network, transport, payload].map(|position| position.saturating_add_signed(growth));
+    Layout { network, transport, payload, ipv6 }
+}
+
+/// Where the checksum of a frame with a partial one goes, and what it is. An edit moves the place, but changes
+/// nothing that is summed.
 ///
 /// The field itself is summed too: it holds the sum of the pseudo-header (V15). Padding behind the IP packet does not
 /// belong to it.
@@ -135,13 +173,10 @@ pub fn checksum(frame: &[u8], offload: &Offload) -> (usize, [u8; 2]) {
 }
 
 /// Where the IP packet in the frame ends, which is before the end of a frame that was padded.
-fn packet_end(frame: &[u8]) -> Option<usize> {
+pub(super) fn packet_end(frame: &[u8]) -> Option<usize> {
     let short = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
-    let mut network = 14;
-    while network < 22 && matches!(short(network - 2)?, 0x8100 | 0x88a8) {
-        network += 4;
-    }
-    let end = match short(network - 2)? {
+    let (network, ether_type) = network(frame)?;
+    let end = match ether_type {
         0x0800 => network + usize::from(short(network + 2)?),
         0x86dd => network + 40 + usize::from(short(network + 4)?),
         _ => return None,
@@ -183,7 +218,7 @@ mod tests {
             let frame = frame(kind, ipv6, extended, options, tags, &payload);
             let before = frame.clone();
             let offload = Offload { gso: kind, gso_size: size, ecn: true, ..Offload::NONE };
-            let mut segments = Segments::of(&frame, &offload).expect("a frame that can be cut");
+            let mut segments = Segments::of(&frame, &offload, &Edit::NONE).expect("a frame that can be cut");
             let count = payload.len().div_ceil(usize::from(size));
             let mut joined = Vec::new();
             let mut index = 0;
@@ -248,9 +283,9 @@ mod tests {
             (&whole[..53], offload(Gso::TcpV4, 1000), "headers cut off"),
         ];
         for (frame, offload, why) in table {
-            assert!(Segments::of(frame, offload).is_none(), "{why}");
+            assert!(Segments::of(frame, offload, &Edit::NONE).is_none(), "{why}");
         }
-        assert!(Segments::of(&whole, &offload(Gso::TcpV4, 1000)).is_some(), "and what can");
+        assert!(Segments::of(&whole, &offload(Gso::TcpV4, 1000), &Edit::NONE).is_some(), "and what can");
     }
 
     /// One segment, read by somebody else's parser.

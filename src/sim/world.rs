@@ -56,6 +56,8 @@ pub struct World {
 struct Socket {
     wire: Wire,
     host: Option<Host>,
+    /// The port at the other end of a cable.
+    cable: Option<PortId>,
     inbox: Vec<Vec<u8>>,
 }
 
@@ -126,6 +128,19 @@ impl World {
         let link = LinkId(self.links);
         self.links += 1;
         self.change(Change::AddLink(link, [a, b], [wire; 2]));
+    }
+
+    /// Joins two ports by a cable outside: what leaves through one enters through the other.
+    pub fn cable(&mut self, a: PortId, b: PortId) {
+        self.socket(a).cable = Some(b);
+        self.socket(b).cable = Some(a);
+    }
+
+    /// Takes the cable out again.
+    pub fn cut(&mut self, a: PortId) {
+        if let Some(b) = self.socket(a).cable.take() {
+            self.socket(b).cable = None;
+        }
     }
 
     /// Lays another wire to a port.
@@ -255,6 +270,9 @@ impl World {
             return;
         }
         let socket = self.socket(port);
+        if let Some(other) = socket.cable {
+            return self.fly(other, true, bytes);
+        }
         let answer = socket.host.as_mut().and_then(|host| host.receive(&bytes));
         socket.inbox.push(bytes);
         if let Some(answer) = answer {

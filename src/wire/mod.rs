@@ -1,6 +1,13 @@
 //! Bytes and their meaning: one file per protocol, no state, no I/O.
 
+pub mod arp;
 pub mod bpdu;
 pub mod checksum;
+pub mod igmp;
+pub mod ip;
 pub mod mac;
+pub mod membership;
+pub mod mld;
+pub mod ndp;
+pub mod source;
 pub mod vnet;

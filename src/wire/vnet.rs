@@ -27,6 +27,8 @@ const UDP_SEGMENTS_MAX: usize = 128;
 /// The kernel takes no checksum that starts within what could be an IPv4 header at offset 0.
 const CSUM_START_MIN: usize = 20;
 const ETHERNET_LEN: usize = 14;
+/// As many tags as the kernel follows to find what is behind them (VLAN_MAX_DEPTH).
+const TAGS_MAX: usize = 8;
 /// More IPv6 extension headers than any sender uses; a bound on the work a hostile frame makes.
 const EXTENSIONS_MAX: usize = 8;
 
@@ -95,28 +97,18 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Finds the headers `gso` speaks of behind up to two VLAN tags; `None` if they are not there, or belong to a
-    /// fragment.
+    /// Finds the headers `gso` speaks of behind all VLAN tags; `None` if they are not there, or belong to a fragment.
     pub fn of(frame: &[u8], gso: Gso) -> Option<Self> {
-        let mut network = ETHERNET_LEN;
-        for _ in 0..2 {
-            if matches!(short(frame, network - 2)?, 0x8100 | 0x88a8) {
-                network += 4;
-            }
-        }
-        let ipv6 = match short(frame, network - 2)? {
-            0x0800 if gso != Gso::TcpV6 => false,
-            0x86dd if gso != Gso::TcpV4 => true,
-            _ => return None,
-        };
-        let protocol = if gso == Gso::Udp { 17 } else { 6 };
-        let packet = frame.get(network..)?;
-        let transport =
-            network + if ipv6 { ipv6_len(packet, protocol)? } else { ipv4_len(packet, protocol)? };
-        let transport_len = match gso {
+        let protocol = match gso {
             Gso::None => return None,
-            Gso::TcpV4 | Gso::TcpV6 => usize::from(frame.get(transport + 12)? >> 4) * 4,
-            Gso::Udp => 8,
+            Gso::TcpV4 | Gso::TcpV6 => 6,
+            Gso::Udp => 17,
+        };
+        let Packet { network, transport, ipv6 } = Packet::of(frame, protocol)?;
+        let transport_len = match (gso, ipv6) {
+            (Gso::None, _) | (Gso::TcpV4, true) | (Gso::TcpV6, false) => return None,
+            (Gso::TcpV4 | Gso::TcpV6, _) => usize::from(frame.get(transport + 12)? >> 4) * 4,
+            (Gso::Udp, _) => 8,
         };
         let payload = transport + transport_len;
         let least = if gso == Gso::Udp { 8 } else { 20 };
@@ -127,6 +119,42 @@ impl Layout {
             ipv6,
         })
     }
+}
+
+/// Where the headers of a frame lie that carries IP: offsets from the start of the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The IP header.
+    pub network: usize,
+    /// The header of the protocol that was asked for.
+    pub transport: usize,
+    /// IPv6, not IPv4.
+    pub ipv6: bool,
+}
+
+impl Packet {
+    /// Finds an IP packet of that protocol behind all VLAN tags; `None` if there is none, or a fragment.
+    pub fn of(frame: &[u8], protocol: u8) -> Option<Self> {
+        let (network, ether_type) = network(frame)?;
+        let packet = frame.get(network..)?;
+        let (len, ipv6) = match ether_type {
+            0x0800 => (ipv4_len(packet, protocol)?, false),
+            0x86dd => (ipv6_len(packet, protocol)?, true),
+            _ => return None,
+        };
+        Some(Self { network, transport: network + len, ipv6 })
+    }
+}
+
+/// Where the bytes behind the last EtherType start, and what it says; `None` behind more tags than the kernel follows.
+pub fn network(frame: &[u8]) -> Option<(usize, u16)> {
+    for network in (ETHERNET_LEN..).step_by(4).take(TAGS_MAX + 1) {
+        match short(frame, network - 2)? {
+            0x8100 | 0x88a8 => {}
+            ether_type => return Some((network, ether_type)),
+        }
+    }
+    None
 }
 
 /// Holds a request to cut against the frame; drops it if the payload is one segment's anyway (V7).

@@ -53,7 +53,7 @@ colour = \"red\"
 [[network]]
 name = \"lan\"
 mtu = \"1500\"
-stp = true
+stp = 1
 bogus = 1
 [[network]]
 name = \"lan\"
@@ -87,13 +87,11 @@ error: `mtu` must be a whole number, not a string
   |
   = help: without quotes: mtu = 1500
 
-error: `stp` in [[network]] is not supported by this version
- --> many.toml:6:1
+error: `stp` must be true, false or a word, not a number
+ --> many.toml:6:7
   |
-6 | stp = true
-  | ^^^ a later version will know it
-  |
-  = help: remove it
+6 | stp = 1
+  |       ^ expected true, false or a word
 
 error: [[network]] has no key `bogus`
  --> many.toml:7:1
@@ -101,7 +99,7 @@ error: [[network]] has no key `bogus`
 7 | bogus = 1
   | ^^^^^ unknown key
   |
-  = help: its keys are: `name`, `host`, `mtu`, `ageing`, `fdb_max`, `group_fwd_mask`, `no_linklocal_learn`
+  = help: its keys are: `name`, `host`, `host_vlan`, `mac`, `mtu`, `ageing`, `fdb_max`, `group_fwd_mask`, `no_linklocal_learn`, `l2_control`, `icc`, `flap`, `vlan_filtering`, `vlan_protocol`, `vlan_default_pvid`, `stp`, `priority`, `hello_time`, `max_age`, `forward_delay`, `multicast_snooping`, `multicast`
 
 error: there are two networks named \"lan\"
  --> many.toml:9:8

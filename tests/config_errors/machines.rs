@@ -168,7 +168,7 @@ fn expectations() {
         (
             "drops happen at ports, for reasons",
             &expect("boxA", "drops", "promiscous"),
-            &[(10, "there is no port \"boxA\""), (12, "no frame is dropped for \"promiscous\"")],
+            &[(10, "there is no port or network \"boxA\""), (12, "no frame is dropped for \"promiscous\"")],
         ),
         ("a node's interface is a port", &expect("boxA:e", "drops", "promiscuous"), &[]),
         (

@@ -2,15 +2,25 @@
 //!
 //! - `damage`: no text whatever makes the reader panic
 //! - `drawings`: a few, compared whole
+//! - `guards`: who may send, what passes, and the flags of bridge(8)
+//! - `links`: wires between networks, and their ends
 //! - `machines`: nodes, and who hears whom
-//! - `switch`: networks, ports, links and static entries
+//! - `multicast`: snooping, and permanent members of groups
+//! - `stp`: spanning tree
+//! - `switch`: networks, ports and static entries
+//! - `vlans`: VLANs of networks and of their legs
 //!
 //! Here is what concerns any file, and what the tests have in common.
 
 mod damage;
 mod drawings;
+mod guards;
+mod links;
 mod machines;
+mod multicast;
+mod stp;
 mod switch;
+mod vlans;
 
 use vswitchd::control::config::{self, Diagnostic, position};
 use vswitchd::control::plan::{Netns, Plan};
@@ -121,14 +131,17 @@ fn what_is_not_written_is_filled_in() {
     let names: Vec<_> = plan.ports.iter().map(|port| port.name.as_str()).collect();
     assert_eq!(names, ["lan", "p", "a:e"], "the host, [[port]], nodes");
     assert!(
-        plan.ports.iter().all(|port| port.leg.mtu == 9000 && port.interface.mtu == 9000),
+        plan.ports.iter().all(|port| port.settings.leg.mtu == 9000 && port.interface.mtu == 9000),
         "the network's MTU"
     );
     let [host, raw, node] = &plan.ports[..] else { panic!("three ports") };
     assert_eq!((host.line.0, raw.line.0, node.line.0), (3, 5, 11), "where each stands");
     assert_eq!((&host.netns, &node.netns), (&Netns::Own, &Netns::Node("a".into())));
     assert_eq!(raw.interface.mac, None, "whoever made the interface gave it its address");
-    assert!(node.interface.mac.is_some() && node.leg.mac == node.interface.mac, "what we make has one");
+    assert!(
+        node.interface.mac.is_some() && node.settings.leg.mac == node.interface.mac,
+        "what we make has one"
+    );
     assert_ne!(node.interface.mac, host.interface.mac);
     assert_eq!(plan.nodes[0].cables[0].peer, "cable");
     assert_eq!(plan.needs_real_host(), ["port lan", "port p"]);

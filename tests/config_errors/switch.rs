@@ -1,6 +1,6 @@
-//! Networks, ports, links and static entries, and the names of things.
+//! Networks, ports and static entries, and the names of things.
 
-use super::{LAN, assert_found, assert_found_on_lan, found, plan};
+use super::{LAN, assert_found, assert_found_on_lan, plan};
 
 #[test]
 fn names() {
@@ -103,15 +103,6 @@ fn ports() {
             &[(1, "`name` is missing"), (1, "`network` is missing"), (1, "`kind` is missing")],
         ),
         (
-            "keys of later versions",
-            "[[port]]\nname = \"p\"\nnetwork = \"lan\"\nkind = \"tap\"\nvlan = {}\nmac_limit = 1\npromiscuous = \"monitor\"\n",
-            &[
-                (5, "`vlan` in [[port]] is not supported by this version"),
-                (6, "`mac_limit` in [[port]] is not supported by this version"),
-                (7, "`promiscuous = \"monitor\"` is not supported by this version"),
-            ],
-        ),
-        (
             "a key of a node's interface",
             "[[port]]\nname = \"p\"\nnetwork = \"lan\"\nkind = \"tap\"\npeer = \"x\"\n",
             &[(5, "[[port]] has no key `peer`")],
@@ -210,50 +201,6 @@ fn too_many_ports() {
 }
 
 #[test]
-fn links() {
-    let networks =
-        |count: usize| (0..count).map(|n| format!("[[network]]\nname = \"n{n}\"\n")).collect::<String>();
-    let link = |a: usize, b: usize| format!("[[link]]\nnetworks = [\"n{a}\", \"n{b}\"]\n");
-    let three = networks(3);
-    assert_found(&[
-        (
-            "two ends",
-            &format!("{three}[[link]]\nnetworks = [\"n0\"]\n[[link]]\n"),
-            &[(8, "a link cannot join 1 networks"), (9, "`networks` is missing")],
-        ),
-        (
-            "itself, nobody, again",
-            &format!(
-                "{three}{}[[link]]\nnetworks = [\"n0\", \"n9\"]\n{}{}",
-                link(0, 0),
-                link(0, 1),
-                link(1, 0)
-            ),
-            &[
-                (8, "the network \"n0\" cannot be linked to itself"),
-                (10, "there is no network \"n9\""),
-                (14, "\"n1\" and \"n0\" are linked already"),
-            ],
-        ),
-        (
-            "a loop",
-            &format!("{three}{}{}{}", link(0, 1), link(1, 2), link(2, 0)),
-            &[(12, "a link between \"n2\" and \"n0\" would close a loop")],
-        ),
-        (
-            "different MTUs",
-            &format!("{three}mtu = 9000\n{}", link(1, 2)),
-            &[(9, "the MTU of \"n1\" is 1500, that of \"n2\" is 9000")],
-        ),
-    ]);
-    let row = |count: usize| networks(count) + &(1..count).map(|n| link(n - 1, n)).collect::<String>();
-    assert!(found(&row(8)).is_empty(), "a frame passes eight devices");
-    assert_found(&[("nine are too many", &row(9), &[(9 * 2 + 2, "9 networks are linked in a row")])]);
-    let star = networks(12) + &(1..12).map(|n| link(0, n)).collect::<String>();
-    assert!(found(&star).is_empty(), "many networks, but never more than three in a row");
-}
-
-#[test]
 fn static_entries() {
     let port = "[[port]]\nname = \"p\"\nnetwork = \"lan\"\nkind = \"tap\"\n[[network]]\nname = \"other\"\n";
     assert_found_on_lan(&[
@@ -282,13 +229,6 @@ fn static_entries() {
                 "[[fdb]]\nnetwork = \"lan\"\nmac = \"02:00:00:00:00:01\"\nport = \"p\"\n".repeat(2)
             ),
             &[(13, "02:00:00:00:00:01 has an entry on \"lan\" already")],
-        ),
-        (
-            "a VLAN is for later",
-            &format!(
-                "{port}[[fdb]]\nnetwork = \"lan\"\nmac = \"02:00:00:00:00:01\"\nport = \"p\"\nvlan = 10\n"
-            ),
-            &[(11, "`vlan` in [[fdb]] is not supported by this version")],
         ),
     ]);
 }

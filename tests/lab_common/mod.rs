@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use vswitchd::bridge::LegConfig;
-use vswitchd::control::plan::{Interface, Line, Netns, Node, Plan, Port};
+use vswitchd::control::plan::{Interface, Line, Netns, Node, Plan, Port, Settings};
 use vswitchd::frame::PortId;
 use vswitchd::lab::netlink::Netlink;
 use vswitchd::lab::{LAB_VARIABLE, Lab, LabError};
@@ -54,7 +54,7 @@ pub(crate) fn add_port(plan: &mut Plan, name: &str, netns: Netns, interface: &st
         kind: PortKind::Tap,
         interface: self::interface(interface, n, addresses),
         netns,
-        leg: LegConfig::default(),
+        settings: Settings::new(LegConfig::default(), 1),
         line: Line(1),
     });
 }

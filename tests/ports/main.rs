@@ -1,5 +1,6 @@
 //! Ports on real interfaces, with the kernel's own stacks behind them, in namespaces of their own.
 
+mod edits;
 mod netns;
 
 use std::io::{Read, Write};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use netns::Netns;
-use vswitchd::frame::{Batch, Frame, Gso, Offload, PortId};
+use vswitchd::frame::{Batch, Edit, Frame, Gso, Offload, Outgoing, PortId};
 use vswitchd::port::{OpenError, Pool, Port, PortCounters, PortKind, Received};
 use vswitchd::verdict::Reason;
 use vswitchd::wire::vnet;
@@ -61,7 +62,7 @@ fn frames_that_come_faster_than_they_are_read_are_counted() {
     let mut frames = vec![Frame::copy_of(&udp_frame(&[], 1400), PortId(0))];
     // 1400 bytes take more than 2 KiB of the queue, which is at most a few dozen MiB
     for _ in 0..40_000 {
-        sender.send(&mut frames, &[0]);
+        send(&mut sender, &mut frames);
     }
     let sent = sender.counters().tx_frames;
     while drain(&mut receiver).is_none() {
@@ -91,7 +92,7 @@ fn a_raw_port_keeps_vlan_tags() {
         let csum_start = (14 + tag.len() + 20) as u16;
         sent.offload = Offload { needs_csum: true, csum_start, csum_offset: 6, ..Offload::NONE };
         let (bytes, offload) = (sent.bytes().to_vec(), sent.offload);
-        sender.send(&mut [sent], &[0]);
+        send(&mut sender, &mut [sent]);
         let received = receive_one(&mut receiver);
         assert_eq!(received.bytes(), bytes, "{why}");
         assert_eq!(received.offload, offload, "{why}: the checksum starts behind the tag");
@@ -104,7 +105,7 @@ fn a_raw_port_skips_what_the_kernel_refuses_and_sends_the_rest() {
     let Some((_here, mut sender, mut receiver)) = raw_pair() else { return };
     let sizes = [200, 3000, 300, 4000, 400];
     let mut frames = sizes.map(|size| Frame::copy_of(&udp_frame(&[], size), PortId(0)));
-    sender.send(&mut frames, &[0, 1, 2, 3, 4]);
+    send(&mut sender, &mut frames);
     assert_eq!(sender.counters().tx_frames, 3);
     assert_eq!(sender.counters().tx_drops.of(Reason::MtuExceeded), 2, "V20: over the MTU, and not to be cut");
     for size in [200, 300, 400] {
@@ -122,7 +123,7 @@ fn nonsense_headers_are_dropped_where_they_enter() {
     let mut raw = open(PortKind::Raw, "tap0", &netns);
     let mut frame = Frame::copy_of(&[&[2; 12][..], &[0x88, 0xb5], &[0; 400]].concat(), PortId(0));
     frame.offload = Offload { gso: Gso::TcpV4, gso_size: 100, ..csum(34, 16) };
-    tap.send(&mut [frame], &[0]);
+    send(&mut tap, &mut [frame]);
     assert_eq!(tap.counters().tx_frames, 1, "the kernel believes it");
     wait(&[&raw]);
     assert!(drain(&mut raw).is_none());
@@ -131,7 +132,7 @@ fn nonsense_headers_are_dropped_where_they_enter() {
 
     let mut beyond = Frame::copy_of(&[0; 60], PortId(0));
     beyond.offload = csum(59, 16);
-    tap.send(&mut [beyond], &[0]);
+    send(&mut tap, &mut [beyond]);
     assert_eq!(tap.counters().tx_drops.of(Reason::EgressRefused), 1, "V6: the kernel's EINVAL is counted");
 }
 
@@ -153,7 +154,7 @@ fn no_header_that_is_let_in_is_refused_on_the_way_out() {
             let Ok(offload) = vnet::decode(&header, &frame) else { continue };
             frames[0].offload = offload;
             for port in [&mut tap, &mut raw] {
-                port.send(&mut frames, &[0]);
+                send(port, &mut frames);
                 let refused = port.counters().tx_drops.of(Reason::EgressRefused);
                 assert_eq!(refused, 0, "{header:?}: {offload:?}");
             }
@@ -171,11 +172,11 @@ fn links_go_down_and_come_back() {
         let (netns, name) = if kind == PortKind::Raw { (&outside, "port0") } else { (&machines[0], "eth0") };
         netns.set_up(name, false);
         let mut frames = [Frame::copy_of(&udp_frame(&[], 100), PortId(0))];
-        port.send(&mut frames, &[0]);
+        send(&mut port, &mut frames);
         assert_eq!(port.counters().tx_drops.of(Reason::EgressDown), 1, "{kind:?}: {:?}", port.counters());
         assert!(drain(&mut port).is_none(), "{kind:?}: a link that is down is no reason to give up");
         netns.set_up(name, true);
-        port.send(&mut frames, &[0]);
+        send(&mut port, &mut frames);
         assert_eq!(port.counters().tx_frames, 1, "{kind:?}: {:?}", port.counters());
         assert!(drain(&mut port).is_none(), "{kind:?}: up again");
     }
@@ -206,7 +207,7 @@ fn a_deleted_interface_is_gone_and_wakes_the_poll() {
             watcher.join().expect("the watcher does not panic")
         });
         eprintln!("{kind:?}: {gone}");
-        port.send(&mut [Frame::copy_of(&udp_frame(&[], 100), PortId(0))], &[0]);
+        send(&mut port, &mut [Frame::copy_of(&udp_frame(&[], 100), PortId(0))]);
         assert_eq!(port.counters().tx_drops.of(Reason::EgressGone), 1, "{kind:?}: {:?}", port.counters());
     }
 }
@@ -299,9 +300,8 @@ fn carry(from: &mut Port, to: &mut Port) {
     let mut batch = Batch::new();
     loop {
         let received = from.receive(&mut pool, &mut batch, 64, 1 << 20);
-        let which: Vec<u16> = (0..batch.frames().len() as u16).collect();
         let before: Vec<Vec<u8>> = batch.frames().iter().map(|frame| frame.bytes().to_vec()).collect();
-        to.send(batch.outgoing().0, &which);
+        send(to, batch.outgoing().0);
         for (frame, before) in batch.frames().iter().zip(before) {
             assert!(frame.bytes() == before, "sending leaves frames as they were");
         }
@@ -364,6 +364,13 @@ fn raw_pair() -> Option<(Netns, Port, Port)> {
     netns.add_veth("one", &netns, "two");
     let (one, two) = (open(PortKind::Raw, "one", &netns), open(PortKind::Raw, "two", &netns));
     Some((netns, one, two))
+}
+
+/// Writes all of them as they lie.
+fn send(port: &mut Port, frames: &mut [Frame]) {
+    let all: Vec<Outgoing> =
+        (0..frames.len() as u16).map(|frame| Outgoing { frame, edit: Edit::NONE }).collect();
+    port.send(frames, &all);
 }
 
 fn open(kind: PortKind, interface: &str, netns: &Netns) -> Port {

@@ -1,13 +1,14 @@
 //! Legs come, go, change their settings, and lose their carrier.
 
 use crate::bridge::deliver::LegState;
+use crate::bridge::group::tell;
 use crate::bridge::{
-    Bridge, ConfigError, Event, LegConfig, Outbox, Plane, PortState, Promiscuous, Role, Sighting,
-    StationKind, StpMode,
+    Bridge, ConfigError, Event, LegConfig, Neighbourly, Outbox, Plane, PortState, Promiscuous, Role,
+    Sighting, StationKind, StpMode,
 };
 use crate::frame::{LEGS_MAX, LegIndex};
 use crate::time::Time;
-use crate::verdict::DropCounters;
+use crate::verdict::{DropCounters, LegSet};
 use crate::wire::mac::Mac;
 
 /// The bit of a port's `group_fwd_mask` that the kernel refuses (B37).
@@ -33,12 +34,13 @@ impl Bridge {
             self.withheld.push(DropCounters::default());
         }
         let leg = LegIndex(index as u16);
-        self.plane.legs[index] = Some(LegState { config, up: true, tree: PortState::Disabled, backup: None });
+        self.plane.legs[index] = Some(LegState::new(config));
         self.withheld[index] = DropCounters::default();
         self.plane.fdb.attach(leg);
         self.plane.join_tree(leg, now, out);
+        self.plane.join_groups(leg, now, out);
         self.plane.join_default(leg);
-        self.plane.watch_mirrors();
+        self.plane.take_stock();
         self.plane.settle_host(now);
         Ok(leg)
     }
@@ -48,6 +50,8 @@ impl Bridge {
         let config = self.plane.state(leg)?.config;
         self.plane.unsettle_host(&config);
         self.plane.leave_tree(leg, now, out);
+        self.plane.multicast.detach(leg, now, &mut |effect| tell(out, effect));
+        self.plane.neighbours.retain(|_, at| at != leg);
         self.plane.legs[usize::from(leg.0)] = None;
         for state in self.plane.legs.iter_mut().flatten() {
             state.backup = state.backup.filter(|backup| *backup != leg);
@@ -57,7 +61,7 @@ impl Bridge {
         for vid in vids {
             self.plane.vlans.remove(leg, vid);
         }
-        self.plane.watch_mirrors();
+        self.plane.take_stock();
         self.plane.settle_host(now);
         Ok(())
     }
@@ -82,6 +86,9 @@ impl Bridge {
             self.plane.forget_learned(Some(leg), None, out);
             self.plane.leave_tree(leg, now, out);
             self.plane.join_tree(leg, now, out);
+            self.plane.join_groups(leg, now, out);
+        } else if before.multicast != config.multicast {
+            self.plane.multicast.configure_leg(leg, config.multicast, now, &mut |effect| tell(out, effect));
         }
         if before.stp != config.stp {
             self.plane.grow(now, out, |tree, effects| {
@@ -91,7 +98,7 @@ impl Bridge {
         if before.mab && !config.mab {
             self.plane.forget(out, |s| s.leg == leg && s.kind == StationKind::Locked);
         }
-        self.plane.watch_mirrors();
+        self.plane.take_stock();
         Ok(())
     }
 
@@ -112,6 +119,8 @@ impl Bridge {
         self.plane.grow(now, out, |tree, effects| {
             tree.set_up(leg, up, now, &mut |effect| effects.take(effect));
         });
+        self.plane.multicast.set_up(leg, up, now, &mut |effect| tell(out, effect));
+        self.plane.neighbours.retain(|_, at| up || at != leg);
         Ok(())
     }
 
@@ -144,6 +153,16 @@ impl Plane {
         self.grow(now, out, |tree, effects| {
             tree.attach(leg, config, up, now, &mut |effect| effects.take(effect));
         });
+    }
+
+    /// A leg is snooped at; it is up.
+    fn join_groups(&mut self, leg: LegIndex, now: Time, out: &mut Outbox) {
+        let Ok(state) = self.state(leg) else { return };
+        let (config, host, up) = (state.config.multicast, state.is_host(), state.up);
+        self.multicast.attach(leg, config, host, now, &mut |effect| tell(out, effect));
+        if !up {
+            self.multicast.set_up(leg, false, now, &mut |effect| tell(out, effect));
+        }
     }
 
     fn leave_tree(&mut self, leg: LegIndex, now: Time, out: &mut Outbox) {
@@ -193,10 +212,18 @@ impl Plane {
         }
     }
 
-    fn watch_mirrors(&mut self) {
+    /// Notes what no leg asks for, so that no frame need ask.
+    fn take_stock(&mut self) {
+        let any = |wanted: fn(&LegConfig) -> bool| self.ends().any(|end| wanted(&end.state.config));
+        let neighbourly =
+            Neighbourly { proxy: any(|leg| leg.proxy_arp), suppression: any(|leg| leg.neigh_suppress) };
         let watching = |config: &LegConfig| config.promiscuous == Promiscuous::Monitor;
-        self.mirrors = self.ends().filter(|end| watching(&end.state.config)).map(|end| end.leg).collect();
-        self.mirrored = !self.mirrors.is_empty();
+        let mirrors: LegSet =
+            self.ends().filter(|end| watching(&end.state.config)).map(|end| end.leg).collect();
+        if neighbourly == Neighbourly::default() {
+            self.neighbours.retain(|_, _| false);
+        }
+        (self.neighbourly, self.mirrored, self.mirrors) = (neighbourly, !mirrors.is_empty(), mirrors);
     }
 }
 

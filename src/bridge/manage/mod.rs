@@ -1,17 +1,22 @@
 //! Everything about a bridge that is not forwarding: its settings change (here), its legs come and go (`legs`), and with
-//! them VLANs (`vlans`) and stations that the user sets (`stations`); time passes, and somebody wants to know what it has
+//! them VLANs (`vlans`), stations that the user sets (`stations`), permits and memberships (`lists`); time passes, and somebody wants to know what it has
 //! done.
 //!
 //! Nothing here is on the path of a frame, so it may allocate and may look at the whole table.
 
 mod legs;
+mod lists;
 mod stations;
 mod vlans;
 
 use super::fdb::{Fdb, Sight};
+use super::group::tell;
+use super::guard::flap::FlapDetector;
+use super::multicast::Multicast;
+use super::neighbour::Neighbours;
 use super::stp::Stp;
 use super::vlan::{VID_MAX, VlanTable};
-use super::{Bridge, BridgeConfig, Event, Outbox, Plane, StpMode};
+use super::{Bridge, BridgeConfig, Event, Neighbourly, Outbox, Plane, StpMode};
 use crate::frame::LegIndex;
 use crate::time::Time;
 use crate::verdict::{DropCounters, LegSet, Reason, Verdict};
@@ -86,11 +91,17 @@ impl Bridge {
             fdb: Fdb::new(hash_key, config.ageing, config.fdb_max),
             vlans: VlanTable::default(),
             tree: Stp::new(config.stp, config.address, now),
+            multicast: Multicast::new(config.multicast, hash_key, config.address, now),
+            neighbours: Neighbours::new(hash_key),
+            flaps: FlapDetector::new(hash_key),
             legs: Vec::new(),
             mirrors: LegSet::EMPTY,
             mirrored: false,
+            neighbourly: Neighbourly::default(),
         };
-        Ok(Self { plane, withheld: Vec::new(), counters: BridgeCounters::default() })
+        let mut bridge = Self { plane, withheld: Vec::new(), counters: BridgeCounters::default() };
+        bridge.plane.flaps.configure(&config.flap);
+        Ok(bridge)
     }
 
     /// Its settings.
@@ -121,6 +132,15 @@ impl Bridge {
         if before.vlan.default_pvid != config.vlan.default_pvid {
             self.move_default_pvid(before.vlan.default_pvid, now, out);
         }
+        if before.flap != config.flap {
+            self.plane.flaps.configure(&config.flap);
+        }
+        if before.address != config.address {
+            self.plane.multicast.set_mac(config.address);
+        }
+        if before.multicast != config.multicast {
+            self.plane.multicast.configure(config.multicast, now);
+        }
         if (before.stp, before.address) != (config.stp, config.address) {
             self.plane.grow(now, out, |tree, effects| {
                 tree.configure(config.stp, config.address, now, &mut |effect| effects.take(effect));
@@ -134,12 +154,25 @@ impl Bridge {
         if self.plane.tree.deadline().is_some_and(|deadline| deadline <= now) {
             self.plane.grow(now, out, |tree, effects| tree.tick(now, &mut |effect| effects.take(effect)));
         }
-        self.sweep(now, budget, out)
+        let plane = &mut self.plane;
+        plane.release(now, out);
+        if plane.multicast.deadline().is_some_and(|deadline| deadline <= now) {
+            plane.multicast.tick(now, &mut |effect| tell(out, effect));
+        }
+        let swept = plane.neighbours.sweep(now, budget);
+        swept + self.sweep(now, budget - swept, out)
     }
 
     /// When something is due next.
     pub fn deadline(&self) -> Option<Time> {
-        [self.plane.fdb.deadline(), self.plane.tree.deadline()].into_iter().flatten().min()
+        let Plane { fdb, tree, multicast, neighbours, .. } = &self.plane;
+        let released = || {
+            let ends = self.plane.ends().map(|end| end.state.silenced_until);
+            ends.filter(|until| *until > Time::ZERO).min()
+        };
+        let released = (self.plane.config.flap.moves > 0).then(released).flatten();
+        let due = [fdb.deadline(), tree.deadline(), multicast.deadline(), neighbours.deadline(), released];
+        due.into_iter().flatten().min()
     }
 
     /// What it has done so far.
@@ -161,6 +194,23 @@ impl Bridge {
 
     fn sweep(&mut self, now: Time, budget: usize, out: &mut Outbox) -> usize {
         self.plane.fdb.sweep(now, budget, |sighting| out.tell(Event::Forgotten(sighting)))
+    }
+}
+
+impl Plane {
+    /// Legs whose quarantine is over are heard again.
+    fn release(&mut self, now: Time, out: &mut Outbox) {
+        if self.config.flap.moves == 0 {
+            return;
+        }
+        for (leg, state) in (0..).map(LegIndex).zip(&mut self.legs) {
+            if let Some(state) = state
+                && (Time::from_nanos(1)..=now).contains(&state.silenced_until)
+            {
+                state.silenced_until = Time::ZERO;
+                out.tell(Event::Released(leg));
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::bridge::deliver::End;
 use crate::bridge::fdb::Place;
+use crate::bridge::group::tell;
 use crate::bridge::vlan::VID_MAX;
 use crate::bridge::{Bridge, ConfigError, Outbox, Plane, StationKind, VlanEntry};
 use crate::frame::LegIndex;
@@ -26,6 +27,8 @@ impl Bridge {
         if !self.plane.vlans.remove(leg, vid) {
             return Err(ConfigError::Unknown);
         }
+        self.plane.multicast.remove_vlan(leg, vid, &mut |effect| tell(out, effect));
+        self.plane.neighbours.retain(|of, at| (of, at) != (vid, leg));
         self.plane
             .forget(out, |s| (s.leg, s.vid) == (leg, vid) && (s.kind.ages() || s.kind == StationKind::Local));
         Ok(())

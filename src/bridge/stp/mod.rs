@@ -2,8 +2,8 @@
 //!
 //! A [`Stp`] belongs to a bridge. It is told of legs, BPDUs and the time, and answers with [`Effect`]s: frames to send,
 //! states of legs, stations to forget. It never sees another frame, and it decides nothing about one; the bridge asks
-//! for [`Stp::state`]. There are two protocols, [`classic`](self::classic) (STP, the kernel's) and
-//! [`rapid`](self::rapid) (RSTP); both have their variables to themselves and share what is in `turn`.
+//! for [`Stp::state`]. There are two protocols, [`classic`] (STP, the kernel's) and
+//! [`rapid`] (RSTP); both have their variables to themselves and share what is in `turn`.
 //!
 //! Work is bounded: whatever happens costs a number of steps proportional to the number of legs, and nothing is
 //! allocated but the place of a leg. What a neighbour says is believed within the bounds of B80 only.
@@ -258,7 +258,7 @@ impl Stp {
     }
 
     /// What a leg does with frames; one that is not there is disabled.
-    #[inline]
+    #[cfg(test)]
     pub(super) fn state(&self, leg: LegIndex) -> PortState {
         let place = self.legs.get(usize::from(leg.0)).and_then(Option::as_ref);
         place.map_or(PortState::Disabled, |leg| leg.state)

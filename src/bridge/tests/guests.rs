@@ -26,7 +26,9 @@ fn a_locked_port_notes_whom_it_turns_away() {
     assert_eq!(send(&mut bridge, B, GROUP, mac(0x21), 502), locked, "B21: and does not come back");
     assert_eq!(places(&bridge, 502), entry(A, StationKind::Learned));
     send(&mut bridge, B, GROUP, mac(0x22), 503);
-    bridge.add_station(mac(0x22), None, B, StationKind::Static, at(503)).expect("B11: over a locked entry");
+    bridge
+        .add_station(mac(0x22), None, B, StationKind::Static, at(503), &mut out())
+        .expect("B11: over a locked entry");
     assert_eq!(send(&mut bridge, B, GROUP, mac(0x22), 504), flood([A, C, HOST]), "B21: let in");
     send(&mut bridge, B, GROUP, mac(0x23), 504);
     let plain = LegConfig { locked: true, ..port() };
@@ -86,7 +88,7 @@ fn a_backup_stands_in_for_a_port_that_is_down() {
 #[test]
 fn a_leg_may_have_so_many_stations() {
     let mut bridge = bridge_with(BridgeConfig::default(), |legs| legs[0].mac_limit = 2);
-    bridge.add_station(mac(0x15), None, A, StationKind::Static, at(0)).expect(ANY);
+    bridge.add_station(mac(0x15), None, A, StationKind::Static, at(0), &mut out()).expect(ANY);
     let all = flood([B, C, HOST]);
     let limit = Verdict::Drop(Reason::MacLimit);
     let table: &[(LegIndex, u8, u64, Verdict, &str)] = &[

@@ -191,7 +191,9 @@ fn a_station_is_set_in_one_vlan_or_in_all_of_its_leg() {
     let mut bridge =
         filtering(VlanProtocol::Dot1q, &[(A, access(10)), (A, trunk(20)), (B, trunk(10)), (B, trunk(20))]);
     let fixed = |vid, leg| (vid, mac(0x15), leg, StationKind::Static);
-    let set = |bridge: &mut Bridge, vlan| bridge.add_station(mac(0x15), vlan, A, StationKind::Static, at(1));
+    let set = |bridge: &mut Bridge, vlan| {
+        bridge.add_station(mac(0x15), vlan, A, StationKind::Static, at(1), &mut out())
+    };
     set(&mut bridge, None).expect("there is room");
     assert_eq!(known(&bridge), [fixed(0, A), fixed(10, A), fixed(20, A)], "B58");
     forward(&mut bridge, B, &tagged(GROUP, mac(0x15), &[(Q, 20)]), at(1));
@@ -210,7 +212,9 @@ fn a_station_is_set_in_one_vlan_or_in_all_of_its_leg() {
 fn leaving_a_vlan_forgets_who_was_learned_there() {
     let mut bridge =
         filtering(VlanProtocol::Dot1q, &[(A, access(10)), (A, trunk(20)), (B, trunk(10)), (B, trunk(20))]);
-    bridge.add_station(mac(0x15), Some(20), A, StationKind::Static, at(1)).expect("there is room");
+    bridge
+        .add_station(mac(0x15), Some(20), A, StationKind::Static, at(1), &mut out())
+        .expect("there is room");
     for tags in [&[][..], &[(Q, 20)]] {
         forward(&mut bridge, A, &tagged(GROUP, mac(0x11), tags), at(1));
     }

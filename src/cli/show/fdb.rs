@@ -3,15 +3,17 @@
 use crate::control::view::StationView;
 
 pub(super) fn render(stations: &[StationView]) -> String {
-    stations.iter().map(line).collect()
+    stations.iter().map(|station| line(station) + "\n").collect()
 }
 
-fn line(station: &StationView) -> String {
+/// `02:42:ac:11:00:02 dev vm1 vlan 10 master lan static`
+pub(in crate::cli) fn line(station: &StationView) -> String {
     let StationView { mac, ifname, master, flags, state, .. } = station;
-    let mut line = format!("{mac} dev {ifname} master {master}");
+    let vlan = station.vlan.map_or(String::new(), |vlan| format!(" vlan {vlan}"));
+    let mut line = format!("{mac} dev {ifname}{vlan} master {master}");
     for word in flags.iter().chain([state]).filter(|word| !word.is_empty()) {
         line.push(' ');
         line.push_str(word);
     }
-    line + "\n"
+    line
 }

@@ -4,6 +4,7 @@
 //! and draws it in the manner of rustc. The first label is the place of the fault, the others are what it
 //! collides with.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -132,7 +133,9 @@ impl Diagnostics {
     /// The same in the order of the text, each thing once.
     pub(super) fn sorted(mut self) -> Self {
         self.0.sort_by_key(|diagnostic| (diagnostic.start(), diagnostic.severity));
-        self.0.dedup();
+        // what stands in a [[link]] is read once for either end
+        let mut seen = HashSet::new();
+        self.0.retain(|diagnostic| seen.insert((diagnostic.start(), diagnostic.message.clone())));
         self
     }
 

@@ -5,11 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::legs;
+use super::mdb;
 use super::names;
-use super::raw::{RawExpect, Rows};
 use super::scope::Scope;
 use super::suggest;
-use crate::control::plan::{Expect, Netns, Node, PROBE_TIMEOUT, Place, Port, Probe};
+use super::tables::RawExpect;
+use super::value::Rows;
+use crate::bridge::StpMode;
+use crate::control::plan::{Expect, Netns, Node, PROBE_TIMEOUT, Place, Plan, Port, Probe, StpState};
 use crate::verdict::Reason;
 
 /// An hour: longer, and a failing lab would seem to hang.
@@ -22,30 +26,29 @@ enum Kind {
     Drops,
     Fdb,
     Interface,
+    Mdb,
     Ping,
     Route,
+    Stp,
     Tcp,
     Udp,
 }
 
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 10] = [
     ("arp", Kind::Arp),
     ("drops", Kind::Drops),
     ("fdb", Kind::Fdb),
     ("interface", Kind::Interface),
+    ("mdb", Kind::Mdb),
     ("ping", Kind::Ping),
     ("route", Kind::Route),
+    ("stp", Kind::Stp),
     ("tcp", Kind::Tcp),
     ("udp", Kind::Udp),
 ];
 
 /// All expectations.
-pub(super) fn resolve(
-    scope: &mut Scope,
-    rows: Option<&Rows<RawExpect>>,
-    ports: &[Port],
-    nodes: &[Node],
-) -> Vec<Expect> {
+pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawExpect>>, plan: &Plan) -> Vec<Expect> {
     let mut expects = Vec::new();
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
         let kinds = KINDS.map(|(word, _)| word).join(", ");
@@ -57,7 +60,12 @@ pub(super) fn resolve(
         let timeout = scope.seconds(&raw.timeout, "timeout", (0.1, TIMEOUT_MAX), PROBE_TIMEOUT);
         let kind = kind.and_then(|text| scope.word(text, "kind", &KINDS));
         let (Some(kind), Some(from), Some(to)) = (kind, from, to) else { continue };
-        let lab = Lab { ports, nodes, succeed };
+        if let (Some(port), true) = (raw.port.given(), kind != Kind::Mdb) {
+            scope
+                .error(port.span(), "only for \"mdb\"", "`port` is where a member of a group is to be")
+                .help("remove it");
+        }
+        let lab = Lab { plan, nodes: &plan.nodes, ports: &plan.ports, port: raw.port.given(), succeed };
         let Some(probe) = lab.probe(scope, kind, from, to) else { continue };
         expects.push(Expect { probe, timeout, succeed, line: scope.line(&raw.span) });
     }
@@ -66,6 +74,8 @@ pub(super) fn resolve(
 
 /// What an expectation can refer to.
 struct Lab<'a> {
+    plan: &'a Plan,
+    port: Option<&'a Spanned<String>>,
     ports: &'a [Port],
     nodes: &'a [Node],
     succeed: bool,
@@ -81,7 +91,7 @@ impl Lab<'_> {
     ) -> Option<Probe> {
         match kind {
             Kind::Drops => {
-                let port = self.port(scope, from);
+                let port = self.leg(scope, from, true);
                 let reason = reason(scope, to);
                 Some(Probe::Drops { port: port?, reason: reason? })
             }
@@ -91,6 +101,24 @@ impl Lab<'_> {
                 let (network, node) = (network?, node?);
                 self.check_station(scope, to, &network, &node);
                 Some(Probe::Fdb { network, node })
+            }
+            Kind::Mdb => {
+                let network = scope.network(from);
+                let group = mdb::multicast_group(scope, to);
+                let at = self.port.map(|text| self.leg_on(scope, text, network.as_deref()));
+                let at = match at {
+                    Some(at) => Some(at?),
+                    None => None,
+                };
+                Some(Probe::Mdb { network: network?, group: group?, at })
+            }
+            Kind::Stp => {
+                let at = self.leg(scope, from, false);
+                let words = StpState::ALL.map(|state| (state.name(), state));
+                let state = scope.word(to, "to", &words);
+                let at = at?;
+                self.check_tree(scope, from, &at);
+                Some(Probe::Stp { at, state: state? })
             }
             _ => {
                 let from = self.place(scope, from);
@@ -136,7 +164,7 @@ impl Lab<'_> {
                 let to = self.endpoint(scope, to);
                 Probe::Udp { from: from?, to: to? }
             }
-            Kind::Drops | Kind::Fdb => return None,
+            Kind::Drops | Kind::Fdb | Kind::Mdb | Kind::Stp => return None,
         })
     }
 
@@ -159,13 +187,38 @@ impl Lab<'_> {
         None
     }
 
-    fn port(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<String> {
-        if scope.ports.has(text.get_ref()) {
-            return Some(text.get_ref().clone());
+    /// A port, an end of a link, or perhaps a network.
+    fn leg(&self, scope: &mut Scope, text: &Spanned<String>, or_network: bool) -> Option<String> {
+        let given = text.get_ref();
+        if scope.ports.has(given) || (or_network && scope.networks.has(given)) {
+            return Some(given.clone());
         }
-        let names: Vec<_> = self.ports.iter().map(|port| port.name.as_str()).collect();
-        scope.unknown(text, "port", &names);
+        let mut names: Vec<_> = self.plan.legs().map(|leg| leg.name).collect();
+        if or_network {
+            names.extend(self.plan.networks.iter().map(|network| network.name.as_str()));
+        }
+        scope.unknown(text, if or_network { "port or network" } else { "port" }, &names);
         None
+    }
+
+    /// A leg of that network.
+    fn leg_on(&self, scope: &mut Scope, text: &Spanned<String>, network: Option<&str>) -> Option<String> {
+        let hint = "the member is to be on a port of the network `from`";
+        legs::find(scope, text, network?, self.plan, hint).map(|leg| leg.name.to_owned())
+    }
+
+    /// Without a spanning tree every port forwards as soon as it is up.
+    fn check_tree(&self, scope: &mut Scope, text: &Spanned<String>, leg: &str) {
+        let network = self.plan.leg(leg).and_then(|leg| self.plan.network(leg.network));
+        if network.is_some_and(|network| network.bridge.stp.mode == StpMode::Off) {
+            scope
+                .warn(
+                    text.span(),
+                    "no spanning tree",
+                    format!("{leg:?} is on a network without a spanning tree"),
+                )
+                .help("write stp = true in its [[network]]");
+        }
     }
 
     fn endpoint(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<SocketAddr> {

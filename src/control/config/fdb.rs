@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::raw::{RawFdb, Rows};
+use super::legs;
 use super::scope::Scope;
-use crate::bridge::Role;
-use crate::control::plan::{Port, StaticStation};
+use super::tables::RawFdb;
+use super::value::Rows;
+use super::vlans;
+use crate::control::plan::{LegView, Plan, StaticStation};
 use crate::wire::mac::Mac;
 
 /// All static entries.
-pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawFdb>>, ports: &[Port]) -> Vec<StaticStation> {
-    let mut first: HashMap<(String, Mac), Range<usize>> = HashMap::new();
+pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawFdb>>, plan: &Plan) -> Vec<StaticStation> {
+    let mut first: HashMap<(String, Mac, u16), Range<usize>> = HashMap::new();
     let mut stations = Vec::new();
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
         let network = scope
@@ -22,62 +24,61 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawFdb>>, ports: &[P
         let mac = text.and_then(|text| scope.station(text));
         let port = scope.required(&raw.port, &raw.span, "port", "name the port that the station is behind");
         let (Some(network), Some(port)) = (network, port) else { continue };
-        let Some(known) = find_port(scope, port, &network, ports) else { continue };
+        let hint = "a static entry names a port of its own network";
+        let Some(leg) = legs::find(scope, port, &network, plan, hint) else { continue };
+        let filtering = plan.network(&network).is_some_and(|network| network.bridge.vlan.filtering);
+        let vlan = raw
+            .vlan
+            .given()
+            .map(|text| vlans::of_entry(scope, text, (leg.name, &leg.settings.vlans), filtering));
         let (Some(mac), Some(text)) = (mac, text) else { continue };
-        if let Some(first) = first.insert((network.clone(), mac), text.span()) {
-            scope.repeated(text.span(), first, format!("{mac} has an entry on {network:?} already"));
+        // what was wrong with the VLAN was reported
+        let vlan = match vlan {
+            Some(None) => continue,
+            Some(Some(vid)) => Some(vid),
+            None => None,
+        };
+        for vid in places(vlan, leg) {
+            if let Some(first) = first.insert((network.clone(), mac, vid), text.span()) {
+                scope.repeated(text.span(), first, format!("{mac} has an entry on {network:?} already"));
+                break;
+            }
         }
-        let host = ports.iter().find(|p| p.leg.role == Role::Host && p.network == network);
-        if host.is_some_and(|host| host.interface.mac == Some(mac)) {
+        let is_hosts = |other: LegView<'_>| {
+            other.is_host() && other.network == network && other.settings.leg.mac == Some(mac)
+        };
+        if plan.legs().any(is_hosts) {
             scope
                 .error(text.span(), "the host's", format!("{mac} is the host's own address on {network:?}"))
                 .help("remove the entry: the host's address is always in the FDB");
         }
         let sticky = raw.sticky.value().copied().unwrap_or(false);
-        stations.push(StaticStation { network, mac, port: known, sticky, line: scope.line(&raw.span) });
+        let (at, line) = (leg.name.to_owned(), scope.line(&raw.span));
+        stations.push(StaticStation { network, mac, at, vlan, sticky, line });
     }
-    warn_of_useless_locks(scope, ports, &stations);
+    warn_of_useless_locks(scope, plan, &stations);
     stations
 }
 
-fn find_port(
-    scope: &mut Scope,
-    text: &toml::Spanned<String>,
-    network: &str,
-    ports: &[Port],
-) -> Option<String> {
-    let given = text.get_ref();
-    match ports.iter().find(|port| port.name == *given) {
-        Some(port) if port.network == network => Some(given.clone()),
-        Some(port) => {
-            let message = format!("port {given:?} is not on network {network:?}");
-            scope
-                .error(text.span(), format!("on {:?}", port.network), message)
-                .help("a static entry names a port of its own network");
-            None
-        }
-        // it was there, but something else is wrong with it
-        None if scope.ports.has(given) => None,
-        None => {
-            let names: Vec<_> =
-                ports.iter().filter(|port| port.network == network).map(|port| port.name.as_str()).collect();
-            scope.unknown(text, "port", &names);
-            None
-        }
+/// The VLANs that an entry is for: one without is for none, and for all of its leg (B58).
+fn places(vlan: Option<u16>, leg: LegView<'_>) -> Vec<u16> {
+    match vlan {
+        Some(vid) => vec![vid],
+        None => std::iter::once(0).chain(leg.settings.vlans.iter().map(|entry| entry.vid)).collect(),
     }
 }
 
-/// A locked port without an entry lets nobody send (B21).
-fn warn_of_useless_locks(scope: &mut Scope, ports: &[Port], stations: &[StaticStation]) {
-    for port in ports.iter().filter(|port| port.leg.locked) {
-        if stations.iter().any(|station| station.port == port.name) {
+/// A locked port without an entry lets nobody send (B21), unless an authenticator is to release whom it likes.
+fn warn_of_useless_locks(scope: &mut Scope, plan: &Plan, stations: &[StaticStation]) {
+    let is_shut = |leg: &LegView<'_>| leg.settings.leg.locked && !leg.settings.leg.mab;
+    for leg in plan.legs().filter(is_shut) {
+        if stations.iter().any(|station| station.at == leg.name) {
             continue;
         }
-        let Some(span) = scope.ports.first(&port.name) else { continue };
-        let entry =
-            format!("[[fdb]] with network = {:?}, port = {:?} and its `mac`", port.network, port.name);
+        let Some(span) = scope.ports.first(&leg.name.to_owned()) else { continue };
+        let entry = format!("[[fdb]] with network = {:?}, port = {:?} and its `mac`", leg.network, leg.name);
         scope
-            .warn(span, "locked", format!("nobody can send through the locked port {:?}", port.name))
+            .warn(span, "locked", format!("nobody can send through the locked port {:?}", leg.name))
             .help(format!("allow a station with {entry}"));
     }
 }

@@ -6,17 +6,35 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use super::scope::Scope;
-use crate::control::plan::{Node, Port};
+use crate::bridge::Role;
+use crate::control::plan::{Network, Node, Port};
 use crate::port::PortKind;
 use crate::wire::mac::Mac;
 
 /// Gives every interface that we make an address, unique within the lab.
-pub(super) fn assign(scope: &Scope, lab: &str, ports: &mut [Port], nodes: &mut [Node]) {
+///
+/// The host's interface on a network has the bridge's address, as the kernel's bridge device has (B42).
+pub(super) fn assign(
+    scope: &Scope,
+    lab: &str,
+    networks: &mut [Network],
+    ports: &mut [Port],
+    nodes: &mut [Node],
+) {
     let mut taken: HashSet<Mac> = scope.macs.iter().map(|claim| claim.value).collect();
+    for network in networks {
+        if network.bridge.address == Mac::ZERO {
+            network.bridge.address = unused(lab, &network.name, &mut taken);
+        }
+        let is_host = |port: &&mut Port| port.network == network.name && port.settings.leg.role == Role::Host;
+        for host in ports.iter_mut().filter(is_host) {
+            host.interface.mac = Some(network.bridge.address);
+        }
+    }
     for port in ports.iter_mut().filter(|port| port.kind != PortKind::Raw) {
         let mac = port.interface.mac.unwrap_or_else(|| unused(lab, &port.name, &mut taken));
         port.interface.mac = Some(mac);
-        port.leg.mac = Some(mac);
+        port.settings.leg.mac = Some(mac);
     }
     for node in nodes {
         for cable in &mut node.cables {

@@ -12,23 +12,32 @@ mod address;
 mod diagnostic;
 mod expects;
 mod fdb;
+mod guards;
+mod legs;
+mod link_local;
 mod links;
 mod macs;
+mod mdb;
+mod multicast;
 mod names;
 mod networks;
 mod nodes;
 mod ports;
 mod raw;
+mod rows;
 mod scope;
 mod segments;
+mod stp;
 mod suggest;
 mod syntax;
+mod tables;
 mod value;
+mod vlans;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, position};
 
-use raw::RawFile;
 use scope::Scope;
+use tables::RawFile;
 
 use crate::control::plan::Plan;
 use crate::frame::PORTS_MAX;
@@ -52,18 +61,21 @@ pub fn parse(text: &str, stem: &str) -> Result<(Plan, Vec<Diagnostic>), Diagnost
 
 fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     let name = lab_name(scope, raw, stem);
-    let (networks, mut ports) = networks::resolve(scope, raw.network.value());
+    let (mut networks, mut ports) = networks::resolve(scope, raw.network.value());
     nodes::claim_names(scope, raw.node.value());
     ports.extend(ports::resolve(scope, raw.port.value(), &networks));
     let (mut nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
     ports.extend(node_ports);
     check_count(scope, &ports);
     let links = links::resolve(scope, raw.link.value(), &networks);
-    segments::check(scope, &links, &ports);
-    macs::assign(scope, &name, &mut ports, &mut nodes);
-    let fdb = fdb::resolve(scope, raw.fdb.value(), &ports);
-    let expects = expects::resolve(scope, raw.expect.value(), &ports, &nodes);
-    Plan { name, networks, links, ports, fdb, nodes, expects }
+    segments::check(scope, &links, &ports, &networks);
+    macs::assign(scope, &name, &mut networks, &mut ports, &mut nodes);
+    let mut plan = Plan { networks, links, ports, nodes, ..Plan::empty(&name) };
+    legs::check_backups(scope, &plan);
+    plan.fdb = fdb::resolve(scope, raw.fdb.value(), &plan);
+    plan.groups = mdb::resolve(scope, raw.mdb.value(), &plan);
+    plan.expects = expects::resolve(scope, raw.expect.value(), &plan);
+    plan
 }
 
 fn lab_name(scope: &mut Scope, raw: &RawFile, stem: &str) -> String {

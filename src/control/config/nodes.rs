@@ -9,10 +9,10 @@ use super::names;
 use super::networks::MTU_MAX;
 use super::networks::TAP_MTU_MAX;
 use super::ports;
-use super::raw::{Field, RawBridge, RawInterface, RawNode, RawSettings, Rows};
 use super::scope::{Members, Scope, Wire};
 use super::suggest;
-use super::value::OneOrMore;
+use super::tables::{RawBridge, RawInterface, RawNode, RawSettings};
+use super::value::{OneOrMore, Rows};
 use crate::control::plan::{Cable, KernelBridge, Netns, Network, Node, Port};
 
 /// Takes note of the nodes' names, so that what comes before them in the plan can refer to them.
@@ -111,8 +111,9 @@ fn resolve_interface(
     let mtu_default = network.as_ref().map_or(1500, |name| ports::mtu_of(name, networks));
     let interface_name = name.map_or_else(String::new, |name| name.get_ref().clone());
     let interface = ports::interface(scope, interface_name, &raw.settings, &on, (mtu_default, TAP_MTU_MAX));
-    let leg = ports::leg(scope, &raw.settings, &interface);
     let port_name = format!("{node}:{}", interface.name);
+    let known = networks.iter().find(|n| Some(&n.name) == network.as_ref());
+    let settings = ports::settings(scope, &raw.settings, &interface, Some(&port_name), known);
     // a second interface of that name was reported above
     let _ = scope.ports.claim(port_name.clone(), name?.span());
     Some(Made::Port(Port {
@@ -121,7 +122,7 @@ fn resolve_interface(
         kind: ports::tap_kind(&raw.settings),
         interface,
         netns: Netns::Node(node.to_owned()),
-        leg,
+        settings,
         line: scope.line(&raw.span),
     }))
 }
@@ -157,24 +158,8 @@ fn resolve_cable(scope: &mut Scope, raw: &RawInterface, name: Option<&Spanned<St
 
 /// The settings that only a port can have, where they are given.
 fn port_keys(raw: &RawSettings) -> Vec<(&'static str, Range<usize>)> {
-    fn span<T>(field: &Field<T>) -> Option<Range<usize>> {
-        field.given().map(Spanned::span)
-    }
-    [
-        ("offload", span(&raw.offload)),
-        ("learning", span(&raw.learning)),
-        ("flood", span(&raw.flood)),
-        ("mcast_flood", span(&raw.mcast_flood)),
-        ("bcast_flood", span(&raw.bcast_flood)),
-        ("hairpin", span(&raw.hairpin)),
-        ("isolated", span(&raw.isolated)),
-        ("locked", span(&raw.locked)),
-        ("group_fwd_mask", span(&raw.group_fwd_mask)),
-        ("promiscuous", span(&raw.promiscuous)),
-    ]
-    .into_iter()
-    .filter_map(|(key, span)| Some((key, span?)))
-    .collect()
+    let offload = raw.offload.span().map(|span| ("offload", span));
+    offload.into_iter().chain(raw.leg.given()).chain(raw.leg.vlans.given()).collect()
 }
 
 fn resolve_bridges(scope: &mut Scope, raw: &RawNode, node: &mut Node, wires: &[(String, Wire)]) {

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 use super::address;
+use super::legs::{self, Given};
 use super::names;
-use super::networks::{MTU_MAX, MTU_MIN, TAP_MTU_MAX, group_fwd_mask};
-use super::raw::{Field, RawPort, RawSettings, Rows};
+use super::networks::{MTU_MAX, MTU_MIN, TAP_MTU_MAX};
+use super::raw::Field;
 use super::scope::{Claim, Scope, Wire};
-use crate::bridge::{LegConfig, Promiscuous, Role};
-use crate::control::plan::{Interface, Netns, Network, Port};
+use super::tables::{RawPort, RawSettings};
+use super::value::Rows;
+use crate::bridge::{LegConfig, Promiscuous};
+use crate::control::plan::{Interface, Netns, Network, Port, Settings};
 use crate::port::PortKind;
 
 /// All of `[[port]]`. The nodes' names must be known.
@@ -44,48 +47,16 @@ pub(super) fn interface(
 }
 
 /// What the bridge needs to know of a port.
-pub(super) fn leg(scope: &mut Scope, raw: &RawSettings, interface: &Interface) -> LegConfig {
-    let default = LegConfig::default();
-    let flag = |field: &Field<bool>, default: bool| field.value().copied().unwrap_or(default);
-    let promiscuous = raw.promiscuous.given().and_then(|text| {
-        if text.get_ref() == "monitor" {
-            scope
-                .error(
-                    text.span(),
-                    "a later version will know it",
-                    "`promiscuous = \"monitor\"` is not supported by this version",
-                )
-                .help("to see all frames of a network, use `vswitchd capture NETWORK`");
-            return None;
-        }
-        scope.word(text, "promiscuous", &[("allow", Promiscuous::Allow), ("deny", Promiscuous::Deny)])
-    });
-    if let (Some(locked), Some(true), Some(true)) =
-        (raw.locked.given(), raw.locked.value(), raw.learning.value())
-    {
-        scope
-            .warn(
-                locked.span(),
-                "learns nothing",
-                "a locked port only knows the stations of its [[fdb]] entries",
-            )
-            .help("remove `learning = true`");
-    }
-    LegConfig {
-        role: Role::Port,
-        mac: interface.mac,
-        mtu: interface.mtu,
-        learning: flag(&raw.learning, default.learning),
-        flood: flag(&raw.flood, default.flood),
-        mcast_flood: flag(&raw.mcast_flood, default.mcast_flood),
-        bcast_flood: flag(&raw.bcast_flood, default.bcast_flood),
-        hairpin: flag(&raw.hairpin, default.hairpin),
-        isolated: flag(&raw.isolated, default.isolated),
-        locked: flag(&raw.locked, default.locked),
-        group_fwd_mask: group_fwd_mask(scope, &raw.group_fwd_mask, 0b10),
-        promiscuous: promiscuous.unwrap_or(default.promiscuous),
-        ..default
-    }
+pub(super) fn settings(
+    scope: &mut Scope,
+    raw: &RawSettings,
+    interface: &Interface,
+    name: Option<&str>,
+    network: Option<&Network>,
+) -> Settings {
+    let leg = LegConfig { mac: interface.mac, mtu: interface.mtu, ..LegConfig::default() };
+    legs::warn_of_idle(scope, &raw.leg, network.as_slice());
+    legs::resolve(scope, &raw.leg, Given { name, network, is_end: false, leg })
 }
 
 /// The kind of a TAP.
@@ -125,13 +96,15 @@ fn resolve_one(scope: &mut Scope, raw: &RawPort, networks: &[Network]) -> Option
     let mtu_default = network.as_ref().map_or(1500, |name| mtu_of(name, networks));
     let mtu_max = if is_raw { MTU_MAX } else { TAP_MTU_MAX };
     let interface = interface(scope, interface_name, settings, &on, (mtu_default, mtu_max));
-    let leg = leg(scope, settings, &interface);
+    let known = networks.iter().find(|n| Some(&n.name) == network.as_ref());
+    let name = name.map(|name| name.get_ref().clone());
+    let plan = self::settings(scope, settings, &interface, name.as_deref(), known);
     if is_raw {
-        check_raw(scope, settings, &leg);
+        check_raw(scope, settings, &plan.leg);
     }
     let kind = if is_raw { PortKind::Raw } else { tap_kind(settings) };
     let line = scope.line(&raw.span);
-    Some(Port { name: name?.get_ref().clone(), network: network?, kind, interface, netns, leg, line })
+    Some(Port { name: name?, network: network?, kind, interface, netns, settings: plan, line })
 }
 
 /// Takes the port's name and its interface's; returns the latter.
@@ -188,7 +161,7 @@ fn check_raw(scope: &mut Scope, raw: &RawSettings, leg: &LegConfig) {
             .help(format!("remove `{key}`; what belongs to the interface is set by whoever made it"));
     }
     if let (Promiscuous::Deny, Field::Absent, Some(text)) =
-        (leg.promiscuous, &raw.mac, raw.promiscuous.given())
+        (leg.promiscuous, &raw.mac, raw.leg.promiscuous.given())
     {
         scope
             .error(text.span(), "whose address?", "`promiscuous = \"deny\"` on a raw port needs `mac`")

@@ -12,8 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
 use super::suggest;
-pub(super) use super::value::Rows;
-use super::value::{List, OneOrMore, Seconds, Value};
+use super::value::Value;
 
 /// A table of the file.
 pub(super) trait Table: Sized {
@@ -56,13 +55,14 @@ pub(super) fn read<T: Table>(table: &DeTable<'_>, span: Range<usize>, found: &mu
 /// A table while it is read.
 pub(super) struct Fields<'a, 't> {
     table: &'a DeTable<'t>,
-    span: Range<usize>,
+    /// The header, or the whole of an inline table.
+    pub(super) span: Range<usize>,
     found: &'a mut Diagnostics,
 }
 
 impl Fields<'_, '_> {
     /// The value of a key; a wrong type is reported.
-    fn value<T: Value>(&mut self, key: &'static str) -> Field<T> {
+    pub(super) fn value<T: Value>(&mut self, key: &'static str) -> Field<T> {
         let Some(value) = self.table.get(key) else { return Field::Absent };
         let value: &Spanned<DeValue<'_>> = value;
         match T::read(value.get_ref(), value.span(), key, self.found) {
@@ -73,7 +73,7 @@ impl Fields<'_, '_> {
 }
 
 /// The value of a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Field<T> {
     /// The key is not there.
     Absent,
@@ -99,6 +99,23 @@ impl<T> Field<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
+
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self, Self::Wrong)
+    }
+
+    /// Where the value is.
+    pub(super) fn span(&self) -> Option<Range<usize>> {
+        self.given().map(Spanned::span)
+    }
+
+    /// This, or `base` where it is absent.
+    pub(super) fn or(&self, base: &Self) -> Self
+    where
+        T: Clone,
+    {
+        if self.is_absent() { base.clone() } else { self.clone() }
+    }
 }
 
 macro_rules! tables {
@@ -109,8 +126,28 @@ macro_rules! tables {
             $(.. $group:ident: $group_type:ty,)?
         }
     )*) => {$(
+        #[allow(dead_code, reason = "not every table is asked")]
+        impl $name {
+            /// The keys that are there, with their values' places; without those of the group.
+            pub(super) fn given(&self) -> Vec<(&'static str, Range<usize>)> {
+                [$((stringify!($field), self.$field.span())),*]
+                    .into_iter()
+                    .filter_map(|(key, span)| Some((key, span?)))
+                    .collect()
+            }
+
+            /// This, with `base` for all that is absent.
+            pub(super) fn over(&self, base: &Self) -> Self {
+                Self {
+                    span: self.span.clone(),
+                    $($field: self.$field.or(&base.$field),)*
+                    $($group: self.$group.over(&base.$group),)?
+                }
+            }
+        }
+
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub(super) struct $name {
             /// The header, or the whole of an inline table.
             #[allow(dead_code, reason = "every table has it; the file and [lab] are never pointed at")]
@@ -141,104 +178,4 @@ macro_rules! tables {
     )*};
 }
 
-tables! {
-    /// The file.
-    RawFile = "the file", later ["router"] {
-        lab: RawLab,
-        network: Rows<RawNetwork>,
-        link: Rows<RawLink>,
-        port: Rows<RawPort>,
-        fdb: Rows<RawFdb>,
-        node: Rows<RawNode>,
-        expect: Rows<RawExpect>,
-    }
-
-    /// `[lab]`
-    RawLab = "[lab]", later [] {
-        name: String,
-    }
-
-    /// `[[network]]`
-    RawNetwork = "[[network]]", later ["vlan_filtering", "stp", "multicast_snooping", "icc"] {
-        name: String,
-        host: OneOrMore,
-        mtu: i64,
-        ageing: Seconds,
-        fdb_max: i64,
-        group_fwd_mask: i64,
-        no_linklocal_learn: bool,
-    }
-
-    /// `[[link]]`
-    RawLink = "[[link]]", later [] {
-        networks: List,
-    }
-
-    /// `[[port]]`
-    RawPort = "[[port]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
-        name: String,
-        interface: String,
-        netns: String,
-        ..settings: RawSettings,
-    }
-
-    /// `[[node.interface]]`
-    RawInterface = "[[node.interface]]", later ["vlan", "mac_limit", "source_guard", "storm_limit"] {
-        name: String,
-        peer: String,
-        ..settings: RawSettings,
-    }
-
-    /// What `[[port]]` and `[[node.interface]]` have in common.
-    RawSettings = "a port", later [] {
-        network: String,
-        kind: String,
-        address: OneOrMore,
-        mac: String,
-        mtu: i64,
-        gateway: OneOrMore,
-        offload: bool,
-        learning: bool,
-        flood: bool,
-        mcast_flood: bool,
-        bcast_flood: bool,
-        hairpin: bool,
-        isolated: bool,
-        locked: bool,
-        group_fwd_mask: i64,
-        promiscuous: String,
-    }
-
-    /// `[[fdb]]`
-    RawFdb = "[[fdb]]", later ["vlan"] {
-        network: String,
-        mac: String,
-        port: String,
-        sticky: bool,
-    }
-
-    /// `[[node]]`
-    RawNode = "[[node]]", later [] {
-        name: String,
-        setup: OneOrMore,
-        command: List,
-        interface: Rows<RawInterface>,
-        bridge: Rows<RawBridge>,
-    }
-
-    /// `[[node.bridge]]`
-    RawBridge = "[[node.bridge]]", later [] {
-        name: String,
-        interfaces: OneOrMore,
-        address: OneOrMore,
-    }
-
-    /// `[[expect]]`
-    RawExpect = "[[expect]]", later [] {
-        from: String,
-        to: String,
-        kind: String,
-        result: String,
-        timeout: Seconds,
-    }
-}
+pub(super) use tables;

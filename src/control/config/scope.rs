@@ -41,6 +41,19 @@ pub(super) struct Scope {
     pub(super) hosts: Vec<Claim<IpNet>>,
     /// Hardware addresses written in the file.
     pub(super) macs: Vec<Claim<Mac>>,
+    /// Backup ports, to be looked for when all legs are known.
+    pub(super) backups: Vec<BackupClaim>,
+}
+
+/// A leg names another as its backup.
+#[derive(Clone, Debug)]
+pub(super) struct BackupClaim {
+    /// Which leg.
+    pub(super) leg: String,
+    /// The network that both are to be on.
+    pub(super) network: String,
+    /// What is written.
+    pub(super) text: Spanned<String>,
 }
 
 /// What is joined by a kernel bridge, and where that is written.
@@ -87,6 +100,7 @@ impl Scope {
             addresses: Vec::new(),
             hosts: Vec::new(),
             macs: Vec::new(),
+            backups: Vec::new(),
         }
     }
 

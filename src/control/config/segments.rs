@@ -1,14 +1,15 @@
 //! Who hears whom: networks joined by links, by the kernel bridges of nodes and by raw ports on cables are one
 //! segment, and on a segment every address belongs to one interface.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::ops::Range;
 
 use ipnet::IpNet;
 
 use super::scope::{Claim, Scope, Wire};
-use crate::control::plan::{Link, Netns, Port};
+use crate::bridge::StpMode;
+use crate::control::plan::{Link, Netns, Network, Port};
 use crate::port::PortKind;
 
 /// Sets of things that are joined.
@@ -48,25 +49,37 @@ impl<K: Eq + Hash> Forest<K> {
 }
 
 /// Reports whatever two machines that hear each other both claim, and loops through kernel bridges.
-pub(super) fn check(scope: &mut Scope, links: &[Link], ports: &[Port]) {
+pub(super) fn check(scope: &mut Scope, links: &[Link], ports: &[Port], networks: &[Network]) {
     let mut forest = Forest::default();
+    // a network with a spanning tree opens the loops that it is on, so none leads through it
+    let mut loops = Forest::default();
+    let trees: HashSet<Wire> = networks
+        .iter()
+        .filter(|network| network.bridge.stp.mode != StpMode::Off)
+        .map(|network| Wire::Network(network.name.clone()))
+        .collect();
+    let mut join = |a: Wire, b: Wire| {
+        let is_new = trees.contains(&a) || trees.contains(&b) || loops.join(a.clone(), b.clone());
+        forest.join(a, b);
+        is_new
+    };
     for link in links {
         let [a, b] = link.networks.clone().map(Wire::Network);
-        forest.join(a, b);
+        join(a, b);
     }
     for port in ports.iter().filter(|port| port.kind == PortKind::Raw && port.netns == Netns::Own) {
-        forest.join(Wire::Cable(port.interface.name.clone()), Wire::Network(port.network.clone()));
+        join(Wire::Cable(port.interface.name.clone()), Wire::Network(port.network.clone()));
     }
     for (bridge, members) in std::mem::take(&mut scope.bridges) {
         for (wire, span) in members {
-            if !forest.join(bridge.clone(), wire) {
+            if !join(bridge.clone(), wire) {
                 scope
                     .warn(
                         span,
                         "closes a loop",
                         "a loop through the node's bridge: broadcasts will circle for ever",
                     )
-                    .help("take an interface out of the bridge, or remove a [[link]]");
+                    .help("take an interface out of the bridge, remove a [[link]], or write stp = true in a [[network]] on the loop");
             }
         }
     }

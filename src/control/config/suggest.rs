@@ -11,10 +11,29 @@ pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// What the kernel's tools call it, and what this file does.
+const ALIASES: [(&str, &str); 11] = [
+    ("ageing_time", "ageing"),
+    ("fast_leave", "fastleave"),
+    ("fdb_max_learned", "fdb_max"),
+    ("guard", "bpdu_guard"),
+    ("mcast_querier", "multicast"),
+    ("mcast_query_use_ifaddr", "query_address"),
+    ("mcast_snooping", "multicast_snooping"),
+    ("multicast_router", "mcast_router"),
+    ("path_cost", "cost"),
+    ("query_use_ifaddr", "query_address"),
+    ("stp_state", "stp"),
+];
+
 /// A hint for a word that is none of the candidates: the closest, or all of them.
 pub(super) fn hint(word: &str, what: &str, candidates: &[&str]) -> String {
     /// More would bury the message.
     const LISTED_MAX: usize = 30;
+    let meant = ALIASES.iter().find(|(alias, _)| *alias == word).map(|(_, name)| *name);
+    if let Some(name) = meant.filter(|name| candidates.contains(name)) {
+        return format!("here it is called `{name}`");
+    }
     if let Some(candidate) = closest(word, candidates.iter().copied()) {
         return format!("did you mean `{candidate}`?");
     }
@@ -65,6 +84,9 @@ mod tests {
         for (word, expected, why) in table {
             assert_eq!(closest(word, keys), expected, "{why}");
         }
+        let aliases = ["bpdu_guard", "source_guard"];
+        assert_eq!(hint("guard", "keys", &aliases), "here it is called `bpdu_guard`");
+        assert_eq!(hint("guard", "keys", &aliases[1..]), "keys: `source_guard`", "not here");
         assert_eq!(hint("zzzz", "keys", &keys[..2]), "keys: `mtu`, `mac`");
     }
 }

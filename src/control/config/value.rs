@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
 use super::diagnostic::Diagnostics;
-use super::raw::{self, RawLab, Table};
+use super::raw::{self, Table};
+use super::tables::RawLab;
 
 /// A type that values can have.
 pub(super) trait Value: Sized {
@@ -15,11 +16,11 @@ pub(super) trait Value: Sized {
 }
 
 /// One string, or a list of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OneOrMore(pub(super) Vec<Spanned<String>>);
 
 /// A list of strings.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct List(pub(super) Vec<Spanned<String>>);
 
 /// A number that may have a fraction; finite.
@@ -27,8 +28,25 @@ pub(super) struct List(pub(super) Vec<Spanned<String>>);
 pub(super) struct Seconds(pub(super) f64);
 
 /// All tables of one header.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Rows<T>(pub(super) Vec<T>);
+
+/// A table as the value of a key: `key = { … }`.
+#[derive(Clone, Debug)]
+pub(super) struct Inline<T>(pub(super) T);
+
+/// A value of one of two types.
+#[derive(Clone, Debug)]
+pub(super) enum Either<A, B> {
+    /// The first.
+    One(A),
+    /// The second.
+    Other(B),
+}
+
+/// A VLAN or a range of them, or a list of such.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vids(pub(super) Vec<Spanned<Either<i64, String>>>);
 
 impl Value for String {
     fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
@@ -143,6 +161,63 @@ impl Value for RawLab {
                 None
             }
         }
+    }
+}
+
+impl<T: Table> Value for Inline<T> {
+    fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
+        if let DeValue::Table(table) = value {
+            return Some(Self(raw::read(table, span, found)));
+        }
+        let fields: Vec<_> = T::keys().iter().map(|field| format!("{field} = …")).collect();
+        wrong(value, span, key, "a table", found)
+            .help(format!("write some of {key} = {{ {} }}", fields.join(", ")));
+        None
+    }
+}
+
+impl Value for Either<bool, String> {
+    fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
+        match value {
+            DeValue::Boolean(value) => Some(Self::One(*value)),
+            DeValue::String(text) => Some(Self::Other(text.clone().into_owned())),
+            _ => {
+                wrong(value, span, key, "true, false or a word", found);
+                None
+            }
+        }
+    }
+}
+
+impl Value for Either<i64, String> {
+    fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
+        match value {
+            DeValue::Integer(number) => integer(number, span, key, found).map(Self::One),
+            DeValue::String(text) => Some(Self::Other(text.clone().into_owned())),
+            _ => {
+                wrong(value, span, key, "a whole number or a word", found);
+                None
+            }
+        }
+    }
+}
+
+impl Value for Vids {
+    fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
+        let mut one = |value: &DeValue<'_>, span: Range<usize>| match value {
+            DeValue::Integer(_) | DeValue::String(_) => {
+                let read = Either::read(value, span.clone(), key, found)?;
+                Some(Spanned::new(span, read))
+            }
+            _ => {
+                wrong(value, span, key, "a VLAN, a range of them, or a list", found)
+                    .help(format!("such as {key} = [20, \"30-40\"]"));
+                None
+            }
+        };
+        let DeValue::Array(list) = value else { return one(value, span).map(|item| Self(vec![item])) };
+        let read: Vec<_> = list.iter().filter_map(|item| one(item.get_ref(), item.span())).collect();
+        (read.len() == list.len()).then_some(Self(read))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{DaemonError, Instance, views};
 use crate::control::explain::{self, Walk};
-use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Request, Response, What};
+use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Refusal, Request, Response, What};
 use crate::control::server::Answer;
-use crate::control::view::View;
+use crate::control::view::{MdbView, TreeView, View};
 use crate::engine::Stopped;
 use crate::frame::{FRAME_MAX, NodeId, PortId};
 
@@ -13,6 +13,7 @@ impl Instance {
     pub(super) fn answer(&mut self, request: Request) -> Answer {
         let response = match request {
             Request::Capture { name, snaplen } => return self.capture(&name, snaplen),
+            Request::Edit { edit } => self.edit(&edit),
             Request::Explain { port, frame } => self.explain(&port, frame.0),
             Request::Hello => Response::ok(Body::Hello(Hello {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -20,6 +21,7 @@ impl Instance {
                 pid: std::process::id(),
                 protocol: PROTOCOL,
             })),
+            Request::Monitor { what } => return self.monitor(what),
             Request::Node { name } => self.node(&name),
             Request::Reload => match self.reload() {
                 Ok(lines) => Response::ok(Body::Lines(lines)),
@@ -43,10 +45,13 @@ impl Instance {
         Ok(match what {
             What::Drops => View::Drops(views::drops(&self.snapshot(false)?, registry)),
             What::Fdb => View::Fdb(views::fdb(&self.snapshot(true)?, registry)),
+            What::Mdb => View::Mdb(self.groups()?),
             What::Networks => View::Networks(views::networks(&self.snapshot(true)?, plan, registry)),
             What::Nodes => View::Nodes(self.lab.nodes()),
-            What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry)),
+            What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry, &self.down)),
             What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
+            What::Stp => View::Stp(self.trees()?),
+            What::Vlan => View::Vlan(views::vlan(plan)),
         })
     }
 
@@ -58,9 +63,21 @@ impl Instance {
         self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges))
     }
 
+    fn groups(&self) -> Result<MdbView, Stopped> {
+        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
+        let groups = self.engine.with(move |switch| views::groups(switch, &bridges))?;
+        Ok(views::mdb(&groups, &self.registry))
+    }
+
+    fn trees(&self) -> Result<Vec<TreeView>, Stopped> {
+        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
+        let (trees, now) = self.engine.with(move |switch| (views::trees(switch, &bridges), switch.now))?;
+        Ok(views::stp(&trees, now, &self.plan, &self.registry))
+    }
+
     fn explain(&self, port: &str, frame: Vec<u8>) -> Response {
         let Some(id) = self.registry.port(port) else {
-            return unknown("port", port, self.plan.ports.iter().map(|p| p.name.as_str()));
+            return unknown("port", port, self.plan.ports.iter().map(|p| p.name.as_str())).into();
         };
         if frame.len() > FRAME_MAX {
             return Response::error(format!("a frame of {} bytes is longer than any", frame.len()));
@@ -77,7 +94,7 @@ impl Instance {
                 let place = NodePlace { name: node.name, netns: node.netns.into(), pid: std::process::id() };
                 Response::ok(Body::Node(place))
             }
-            None => unknown("node", name, self.plan.nodes.iter().map(|node| node.name.as_str())),
+            None => unknown("node", name, self.plan.nodes.iter().map(|node| node.name.as_str())).into(),
         }
     }
 
@@ -101,12 +118,12 @@ fn reload_hint(error: &DaemonError) -> &'static str {
 }
 
 /// There is nothing of that name; lists what there is.
-pub(super) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Response {
+pub(super) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Refusal {
     let names: Vec<&str> = names.collect();
     let hint = if names.is_empty() {
         format!("the lab has no {kind}s")
     } else {
         format!("there are: {}", names.join(", "))
     };
-    Response::error_with_hint(format!("there is no {kind} named `{name}`"), hint)
+    Refusal { error: format!("there is no {kind} named `{name}`"), hint: Some(hint) }
 }

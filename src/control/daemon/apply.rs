@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{DaemonError, Instance, load};
-use crate::control::diff::{diff, machines};
+use crate::control::diff::{describe, diff, machines};
+use crate::control::event::Happening;
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
 use crate::engine::Stopped;
@@ -25,7 +26,7 @@ pub enum ApplyError {
     Attach(String, std::io::Error),
     /// A change that a sound plan cannot lead to.
     #[error("the fabric refused {0:?}: {1}")]
-    Fabric(Change, ChangeError),
+    Fabric(Box<Change>, ChangeError),
     /// Namespaces, interfaces or processes.
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -48,14 +49,19 @@ impl Instance {
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
-        let mut done: Vec<String> = diff(&self.plan, &plan).iter().map(ToString::to_string).collect();
+        let mut done = describe(&diff(&self.plan, &plan));
         done.extend(machines(&self.plan, &plan));
         for name in self.apply(plan)? {
             if !done.iter().any(|line| line.starts_with(&format!("port {name} "))) {
                 done.push(format!("port {name} opened again"));
             }
         }
-        Ok(if done.is_empty() { vec!["nothing changed".to_owned()] } else { done })
+        done.extend(self.restore_states());
+        if done.is_empty() {
+            done.push("nothing changed".to_owned());
+        }
+        self.tell(false, Happening::Lab { text: format!("reloaded: {}", done.join(", ")) });
+        Ok(done)
     }
 
     /// Puts a plan to work; gives the names of the ports that have been opened for it.
@@ -75,9 +81,11 @@ impl Instance {
             }
         };
         let names = opened.iter().map(|(name, _)| name.clone()).collect();
+        self.monitors.rename(&registry);
         self.change_fabric(changes, opened, &registry)?;
         self.registry = registry;
-        self.plan = plan;
+        let old = std::mem::replace(&mut self.plan, plan);
+        self.tell_changes(&old);
         let cancelled = Arc::clone(&self.cancelled);
         self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?;
         Ok(names)
@@ -127,7 +135,10 @@ impl Instance {
         self.engine.with(move |switch| {
             for change in changes {
                 let now = switch.now;
-                switch.fabric.apply(change, now).map_err(|error| ApplyError::Fabric(change, error))?;
+                switch
+                    .fabric
+                    .apply(change, now)
+                    .map_err(|error| ApplyError::Fabric(Box::new(change), error))?;
             }
             for (name, id, port) in ports {
                 // a port that was gone and is back; new ones are up already

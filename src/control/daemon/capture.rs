@@ -40,7 +40,7 @@ impl Instance {
         if ports.is_empty() && !drops_only && !self.plan.networks.iter().any(|n| n.name == name) {
             let networks = self.plan.networks.iter().map(|n| n.name.as_str());
             let all = networks.chain(self.plan.ports.iter().map(|p| p.name.as_str())).chain([CAPTURE_DROPS]);
-            return Answer::Reply(unknown("port or network", name, all));
+            return Answer::Reply(unknown("port or network", name, all).into());
         }
         let (sink, captured) = bounded(QUEUE);
         let set: LegSet = ports.iter().map(|(id, _)| LegIndex(id.0)).collect();
@@ -125,7 +125,7 @@ fn comment(captured: &Captured) -> Option<String> {
 }
 
 /// Whether the other end has closed; it never sends anything.
-fn has_gone(client: &UnixStream) -> bool {
+pub(super) fn has_gone(client: &UnixStream) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut fds = [PollFd::new(client, PollFlags::RDHUP)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };

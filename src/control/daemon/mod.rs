@@ -9,8 +9,11 @@
 mod answer;
 mod apply;
 mod capture;
+mod live;
+mod monitor;
 mod views;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -25,6 +28,7 @@ use signal_hook_mio::v1_0::Signals;
 
 use crate::control::check::{Inventory, conflicts};
 use crate::control::config::{self, Diagnostic, Diagnostics};
+use crate::control::event::Happening;
 use crate::control::place;
 use crate::control::plan::Plan;
 use crate::control::protocol::What;
@@ -33,6 +37,7 @@ use crate::control::server::Server;
 use crate::control::view::View;
 use crate::engine::{Engine, Event, Stopped};
 use crate::lab::{Lab, LabError};
+use monitor::Monitors;
 
 pub use apply::ApplyError;
 
@@ -134,6 +139,10 @@ struct Instance {
     /// Set by the first signal that wants an end, even while the poll is not looked at.
     cancelled: Arc<AtomicBool>,
     log: Log,
+    /// Who is told what happens.
+    monitors: Monitors,
+    /// The ports that a user has set down.
+    down: BTreeSet<String>,
     stopping: bool,
 }
 
@@ -174,6 +183,8 @@ impl Daemon {
             lab,
             cancelled,
             log: options.log,
+            monitors: Monitors::default(),
+            down: BTreeSet::new(),
             stopping: false,
         };
         instance.apply(plan)?;
@@ -264,13 +275,14 @@ impl Instance {
     fn engine_events(&mut self) {
         let events: Vec<Event> = self.engine.events().collect();
         for Event::PortGone(id, error) in events {
-            let name = self.registry.port_name(id).unwrap_or("?");
+            let name = self.registry.port_name(id).unwrap_or("?").to_owned();
+            self.tell(false, Happening::Lab { text: format!("port {name} gone: {error}") });
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
             // a reload may have opened it again before this was heard, with an interface that must stay
             if self.engine.with(move |switch| switch.is_attached(id)).unwrap_or(true) {
                 continue;
             }
-            if let Err(error) = self.lab.lost(name) {
+            if let Err(error) = self.lab.lost(&name) {
                 (self.log)(&format!("port {name}: a reload cannot bring it back: {error}"));
             }
         }

@@ -3,17 +3,33 @@
 //! The engine knows ids and numbers, the plan knows names. A [`Snapshot`] is taken on the engine thread, between two
 //! turns, so all its numbers belong together; the rest is a pure function of snapshot, plan and registry.
 
+mod layer2;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::bridge::{LegConfig, Promiscuous, Role, StationEntry, StationKind};
-use crate::control::plan::{Netns, Plan, Port};
+use crate::bridge::{Role, StationEntry, StationKind, StpLegSummary, StpMode, StpSummary};
+use crate::control::plan::{Netns, Plan, Port, Settings};
 use crate::control::registry::Registry;
+use crate::control::setting;
 use crate::control::view::{DropView, NetworkView, PortView, StationView, StatsView, Traffic};
 use crate::engine::{EngineStats, Switch};
 use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
 use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
+use crate::wire::mac::Mac;
+
+pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
+
+/// Trees, each with the bridge it is of.
+pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
+
+/// The spanning trees of these bridges. To be run on the engine thread.
+pub(super) fn trees(switch: &Switch, bridges: &[NodeId]) -> Trees {
+    let tree = |id: &NodeId| switch.fabric.tree(*id, switch.now).map(|(tree, legs)| (*id, tree, legs));
+    bridges.iter().filter_map(tree).collect()
+}
 
 /// Everything the engine can tell, at one moment.
 #[derive(Debug)]
@@ -56,7 +72,12 @@ impl Snapshot {
 }
 
 /// `show ports`.
-pub(super) fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<PortView> {
+pub(super) fn ports(
+    snapshot: &Snapshot,
+    plan: &Plan,
+    registry: &Registry,
+    down: &BTreeSet<String>,
+) -> Vec<PortView> {
     let view = |port: &Port| {
         let seen = registry.port(&port.name).and_then(|id| snapshot.port(id));
         let counters = seen.and_then(|seen| seen.counters);
@@ -74,8 +95,13 @@ pub(super) fn ports(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Ve
             },
             mac: port.interface.mac,
             mtu: port.interface.mtu,
-            state: if counters.is_some() { "up" } else { "gone" }.into(),
-            flags: flags(&port.leg),
+            state: match counters {
+                None => "gone",
+                Some(_) if down.contains(&port.name) => "down",
+                Some(_) => "up",
+            }
+            .into(),
+            flags: flags(&port.settings),
             rx: Traffic {
                 packets: traffic.rx_frames,
                 bytes: traffic.rx_bytes,
@@ -98,12 +124,8 @@ pub(super) fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) ->
         snapshot.stations.iter().find(|(node, _)| Some(*node) == id).map_or(0, |(_, list)| list.len())
     };
     let links = |name: &str| {
-        let other = |[a, b]: &[String; 2]| match name {
-            _ if name == a => Some(b.clone()),
-            _ if name == b => Some(a.clone()),
-            _ => None,
-        };
-        plan.links.iter().filter_map(|link| other(&link.networks)).collect()
+        let ends = plan.legs().filter(|leg| leg.network == name && leg.leads_to.is_some());
+        ends.map(|leg| leg.name.to_owned()).collect()
     };
     plan.networks
         .iter()
@@ -116,6 +138,9 @@ pub(super) fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) ->
             fdb_max: network.bridge.fdb_max,
             ports: plan.ports.iter().filter(|p| p.network == network.name).map(|p| p.name.clone()).collect(),
             links: links(&network.name),
+            stp: stp_name(network.bridge.stp.mode).into(),
+            vlan_filtering: network.bridge.vlan.filtering,
+            mcast_snooping: network.bridge.multicast.snooping,
         })
         .collect()
 }
@@ -125,29 +150,36 @@ pub(super) fn fdb(snapshot: &Snapshot, registry: &Registry) -> Vec<StationView> 
     let mut views = Vec::new();
     for (bridge, stations) in &snapshot.stations {
         for (entry, behind) in stations {
-            let ifname = match behind {
-                Plug::Link(link, side) => {
-                    registry.link_name(*link).map(|(a, b)| if *side == 0 { b } else { a })
-                }
-                Plug::Port(port) => registry.port_name(*port),
-            };
-            let state = match entry.kind {
-                StationKind::Learned | StationKind::Locked => "",
-                StationKind::Local => "permanent",
-                StationKind::Static | StationKind::Sticky => "static",
-            };
-            let sticky = entry.kind == StationKind::Sticky;
+            let ifname = registry.plug_name(*behind);
+            let master = registry.node_name(*bridge).unwrap_or_default();
+            let ages = matches!(entry.kind, StationKind::Learned | StationKind::Locked);
             views.push(StationView {
-                mac: entry.mac,
-                ifname: ifname.unwrap_or_default().to_owned(),
-                flags: sticky.then(|| "sticky".to_owned()).into_iter().collect(),
-                master: registry.node_name(*bridge).unwrap_or_default().to_owned(),
-                state: state.to_owned(),
-                updated: (entry.kind == StationKind::Learned).then_some(entry.idle.as_secs()),
+                updated: ages.then_some(entry.idle.as_secs()),
+                ..station(entry.mac, entry.vid, entry.kind, ifname.unwrap_or_default(), master)
             });
         }
     }
     views
+}
+
+/// A station as `bridge fdb` has it.
+pub(super) fn station(mac: Mac, vid: u16, kind: StationKind, ifname: &str, master: &str) -> StationView {
+    let (flag, state) = match kind {
+        StationKind::Learned => (None, ""),
+        StationKind::Local => (None, "permanent"),
+        StationKind::Locked => (Some("locked"), ""),
+        StationKind::Static => (None, "static"),
+        StationKind::Sticky => (Some("sticky"), "static"),
+    };
+    StationView {
+        mac,
+        ifname: ifname.to_owned(),
+        flags: flag.map(str::to_owned).into_iter().collect(),
+        master: master.to_owned(),
+        vlan: (vid != 0).then_some(vid),
+        state: state.to_owned(),
+        updated: None,
+    }
 }
 
 /// `show drops`: every counter above zero.
@@ -200,30 +232,22 @@ fn kind_name(kind: PortKind) -> &'static str {
 }
 
 /// What differs from the defaults, in the words of bridge(8).
-fn flags(leg: &LegConfig) -> Vec<String> {
-    let default = LegConfig::default();
-    let switches = [
-        ("learning", leg.learning, default.learning),
-        ("flood", leg.flood, default.flood),
-        ("mcast_flood", leg.mcast_flood, default.mcast_flood),
-        ("bcast_flood", leg.bcast_flood, default.bcast_flood),
-        ("hairpin", leg.hairpin, default.hairpin),
-        ("isolated", leg.isolated, default.isolated),
-        ("locked", leg.locked, default.locked),
-    ];
-    let mut flags: Vec<String> = switches
-        .into_iter()
-        .filter(|(_, value, usual)| value != usual)
-        .map(|(name, value, _)| format!("{name} {}", if value { "on" } else { "off" }))
-        .collect();
-    if leg.role == Role::Host {
+fn flags(settings: &Settings) -> Vec<String> {
+    let mut flags: Vec<String> = setting::unusual(&settings.leg).iter().map(ToString::to_string).collect();
+    flags.extend(settings.backup.iter().map(|port| format!("backup_port {port}")));
+    if settings.leg.role == Role::Host {
         flags.push("host".into());
     }
-    if leg.promiscuous == Promiscuous::Deny {
-        flags.push("promiscuous deny".into());
-    }
-    if leg.group_fwd_mask != 0 {
-        flags.push(format!("group_fwd_mask {:#x}", leg.group_fwd_mask));
+    if !settings.permits.is_empty() {
+        flags.push("source_guard".into());
     }
     flags
+}
+
+fn stp_name(mode: StpMode) -> &'static str {
+    match mode {
+        StpMode::Off => "off",
+        StpMode::Rstp => "rstp",
+        StpMode::Stp => "stp",
+    }
 }

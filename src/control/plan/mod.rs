@@ -4,15 +4,19 @@
 //! compared, and what differs is all that a reload has to do. Everything is identified by its name; ids come later,
 //! when the plan is put to work.
 
-use std::net::{IpAddr, SocketAddr};
+mod expect;
+mod legs;
+
+pub use expect::{Expect, PROBE_TIMEOUT, Place, Probe, StpState};
+pub use legs::{LegView, Settings, default_vlans};
+
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::bridge::{BridgeConfig, LegConfig};
+use crate::bridge::BridgeConfig;
 use crate::port::PortKind;
-use crate::verdict::Reason;
 use crate::wire::mac::Mac;
 
 /// A line of the file, counted from 1; what `explain` names when it says who decided.
@@ -33,6 +37,8 @@ pub struct Plan {
     /// In the order of the file.
     pub fdb: Vec<StaticStation>,
     /// In the order of the file.
+    pub groups: Vec<StaticGroup>,
+    /// In the order of the file.
     pub nodes: Vec<Node>,
     /// In the order of the file.
     pub expects: Vec<Expect>,
@@ -47,6 +53,7 @@ impl Plan {
             links: Vec::new(),
             ports: Vec::new(),
             fdb: Vec::new(),
+            groups: Vec::new(),
             nodes: Vec::new(),
             expects: Vec::new(),
         }
@@ -80,12 +87,25 @@ pub struct Network {
     pub line: Line,
 }
 
-/// A wire between two networks.
+/// A wire between two networks. Which of several between the same two it is, is in the names of its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The networks' names, as written.
     pub networks: [String; 2],
+    /// What is plugged into each of them, in the same order.
+    pub ends: [LinkEnd; 2],
     /// Where it stands.
+    pub line: Line,
+}
+
+/// An end of a link, which is a leg of a network as a port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkEnd {
+    /// `NET/OTHER`: the end on `NET` of the link to `OTHER`; `NET/OTHER#2` for the second link between the two.
+    pub name: String,
+    /// What the bridge needs to know.
+    pub settings: Settings,
+    /// Where its settings stand: its `[[link.end]]`, or else the link.
     pub line: Line,
 }
 
@@ -115,8 +135,8 @@ pub struct Port {
     pub interface: Interface,
     /// Where the interface is.
     pub netns: Netns,
-    /// What the bridge needs to know; `mac` and `mtu` are those of `interface`.
-    pub leg: LegConfig,
+    /// What the bridge needs to know; `mac` and `mtu` of the leg are those of `interface`.
+    pub settings: Settings,
     /// Where it stands.
     pub line: Line,
 }
@@ -143,10 +163,27 @@ pub struct StaticStation {
     pub network: String,
     /// The station.
     pub mac: Mac,
-    /// The port's name.
-    pub port: String,
+    /// The name of the port or of the link's end.
+    pub at: String,
+    /// The VLAN; `None` is every VLAN of the leg (B58).
+    pub vlan: Option<u16>,
     /// Never moves (B7).
     pub sticky: bool,
+    /// Where it stands.
+    pub line: Line,
+}
+
+/// A permanent membership in a multicast group (B74).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticGroup {
+    /// The network.
+    pub network: String,
+    /// The name of the port or of the link's end.
+    pub at: String,
+    /// The VLAN; 0 on a network without VLAN filtering.
+    pub vlan: u16,
+    /// A multicast address.
+    pub group: IpAddr,
     /// Where it stands.
     pub line: Line,
 }
@@ -192,91 +229,3 @@ pub struct KernelBridge {
     /// Where it stands.
     pub line: Line,
 }
-
-/// Who looks, in an expectation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// vswitchd's own namespace.
-    Host,
-    /// A node.
-    Node(String),
-}
-
-/// Something `verify` checks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expect {
-    /// What is tried.
-    pub probe: Probe,
-    /// How long it may take.
-    pub timeout: Duration,
-    /// Whether it must succeed (`result = "ok"`) or must not (`"fail"`).
-    pub succeed: bool,
-    /// Where it stands.
-    pub line: Line,
-}
-
-/// What can be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// `kind = "arp"`: after one attempt to reach it, `from` has the address of the machine that owns `to` in its
-    /// neighbour table, with that machine's hardware address.
-    Arp {
-        /// Who looks.
-        from: Place,
-        /// Whose hardware address.
-        to: IpAddr,
-    },
-    /// `kind = "drops"`: the counter of `to` (a reason) on the port `from` is above zero.
-    Drops {
-        /// The port's name.
-        port: String,
-        /// The reason.
-        reason: Reason,
-    },
-    /// `kind = "fdb"`: the network `from` has learned every interface of the node `to` that is on it.
-    Fdb {
-        /// The network's name.
-        network: String,
-        /// The node's name.
-        node: String,
-    },
-    /// `kind = "interface"`: `from` has an interface named `to`.
-    Interface {
-        /// Who looks.
-        from: Place,
-        /// The interface's name.
-        name: String,
-    },
-    /// `kind = "ping"`: an echo request is answered.
-    Ping {
-        /// Who asks.
-        from: Place,
-        /// Who is to answer.
-        to: IpAddr,
-    },
-    /// `kind = "route"`: `from` has exactly this route in its main table.
-    Route {
-        /// Who looks.
-        from: Place,
-        /// The destination.
-        to: IpNet,
-    },
-    /// `kind = "tcp"`: a connection opens; if nothing listens there, a listener of ours is started in the node that
-    /// owns the address, and a hash of 1 MiB in both directions must match.
-    Tcp {
-        /// Who connects.
-        from: Place,
-        /// Where to.
-        to: SocketAddr,
-    },
-    /// `kind = "udp"`: as `tcp`, with datagrams that must come back unchanged.
-    Udp {
-        /// Who sends.
-        from: Place,
-        /// Where to.
-        to: SocketAddr,
-    },
-}
-
-/// How long a probe may take before it counts as failed, unless the file says otherwise (`timeout`, in seconds).
-pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);

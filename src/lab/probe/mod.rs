@@ -13,7 +13,7 @@ mod tcp;
 mod udp;
 mod views;
 
-pub use views::{drops, fdb};
+pub use views::{drops, fdb, mdb, stp};
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -56,7 +56,9 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
         Probe::Arp { from, to } => {
             enter(from).and_then(|at| neighbour::probe(&at, owner(plan, *to), *to, timeout))
         }
-        Probe::Drops { .. } | Probe::Fdb { .. } => Err("only the switch knows".to_owned()),
+        Probe::Drops { .. } | Probe::Fdb { .. } | Probe::Mdb { .. } | Probe::Stp { .. } => {
+            Err("only the switch knows".to_owned())
+        }
         Probe::Interface { from, name } => {
             look(from, timeout, succeed, |netlink| has_interface(netlink, name))
         }

@@ -1,8 +1,10 @@
 //! What only the switch knows, judged from what it shows.
 
+use std::net::IpAddr;
+
 use super::Outcome;
-use crate::control::plan::{Netns, Plan};
-use crate::control::view::{DropView, StationView};
+use crate::control::plan::{Netns, Plan, StpState};
+use crate::control::view::{DropView, MdbView, StationView, TreeView};
 use crate::verdict::Reason;
 
 /// Whether frames have been dropped at a port for a reason, on their way in or out.
@@ -25,4 +27,56 @@ pub fn fdb(stations: &[StationView], plan: &Plan, network: &str, node: &str) -> 
         None => Ok(expected.iter().map(|(mac, _)| mac.to_string()).collect::<Vec<_>>().join(", ")),
     };
     result.into()
+}
+
+/// Whether a network knows a member of a group, at a certain leg if one is named.
+pub fn mdb(mdb: &MdbView, network: &str, group: IpAddr, at: Option<&str>) -> Outcome {
+    let members = mdb.mdb.iter().filter(|g| g.dev == network && g.grp.parse() == Ok(group));
+    let ports: Vec<&str> = members.map(|g| g.port.as_str()).collect();
+    let ok = at.map_or(!ports.is_empty(), |at| ports.contains(&at));
+    let detail =
+        if ports.is_empty() { "no member".to_owned() } else { format!("members at {}", ports.join(", ")) };
+    Outcome { ok, detail }
+}
+
+/// Whether a spanning tree has put a leg into a state. RSTP has one name for three of STP's.
+pub fn stp(trees: &[TreeView], at: &str, state: StpState) -> Outcome {
+    let Some(port) = trees.iter().flat_map(|tree| &tree.ports).find(|port| port.ifname == at) else {
+        return Outcome { ok: false, detail: format!("{at} is in no spanning tree") };
+    };
+    let ok = match state {
+        StpState::Discarding => ["blocking", "disabled", "listening"].contains(&port.state.as_str()),
+        other => port.state == other.name(),
+    };
+    Outcome { ok, detail: format!("it is {}", port.state) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::view::{GroupView, TreePortView};
+
+    #[test]
+    fn groups_and_states_are_found() {
+        let group: IpAddr = "239.1.1.1".parse().expect("an address");
+        let member = GroupView {
+            dev: "lan".into(),
+            port: "vm1".into(),
+            grp: group.to_string(),
+            ..GroupView::default()
+        };
+        let known = MdbView { mdb: vec![member], ..MdbView::default() };
+        for (network, at, ok) in [
+            ("lan", None, true),
+            ("lan", Some("vm1"), true),
+            ("lan", Some("vm2"), false),
+            ("dmz", None, false),
+        ] {
+            assert_eq!(mdb(&known, network, group, at).ok, ok, "{network} {at:?}");
+        }
+        let port = TreePortView { ifname: "vm1".into(), state: "blocking".into(), ..TreePortView::default() };
+        let trees = [TreeView { ports: vec![port], ..TreeView::default() }];
+        assert!(stp(&trees, "vm1", StpState::Blocking).ok && stp(&trees, "vm1", StpState::Discarding).ok);
+        assert!(!stp(&trees, "vm1", StpState::Forwarding).ok && !stp(&trees, "vm2", StpState::Blocking).ok);
+    }
 }

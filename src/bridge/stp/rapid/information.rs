@@ -4,6 +4,12 @@
 //! A message is compared with what the port knows. Better, or from who said that: it is taken over, and the roles are
 //! chosen again. The same: it is good for another three hellos. Worse, from who should be designated in our stead: they
 //! do not hear us, or not yet. From a port that listens to us: they may agree.
+//!
+//! Stricter than the standard, an agreement is about one root. When a root dies, its name lives on for a while in a
+//! network with loops: each bridge believes another that is farther away (*counting to infinity*). The standard keeps an
+//! agreement when what was agreed to gets better, and takes one that was on its way meanwhile; but a dead root is better
+//! than a living one, and so a loop may close for a moment (Elmeleegy, Cox, Ng: "On count-to-infinity induced forwarding
+//! loops in Ethernet networks", 2006). Asking again costs a round trip when a better root appears.
 
 use super::Rapid;
 use super::port::{Information, MIGRATE_TIME, Port};
@@ -81,7 +87,8 @@ impl Port {
             (told.bridge.mac, told.port.number()) == (self.vector.bridge.mac, self.vector.port.number());
         let same = (told, times) == (self.vector, self.times);
         if told < self.vector || same_source && !same {
-            self.agree &= self.information == Information::Received && told <= self.vector;
+            let refined = told.root == self.vector.root && told <= self.vector;
+            self.agree &= self.information == Information::Received && refined;
             (self.agreed, self.proposing) = (false, false);
             self.vector = told;
             self.times = times;
@@ -111,7 +118,8 @@ impl Port {
         if Vector::of(configuration) < self.vector {
             return;
         }
-        self.agreed = flags.agreement && self.point_to_point;
+        let same_root = configuration.root == self.vector.root;
+        self.agreed = flags.agreement && same_root && self.point_to_point;
         self.proposing &= !self.agreed;
         self.hear_changes(configuration);
     }

@@ -54,14 +54,14 @@ impl Rapid {
 
 impl Port {
     /// What this bridge says on the segment is what is known there. Those who agreed to something do not mind if it got
-    /// better.
+    /// better, as long as it is about the same root; see `information`.
     fn tell(&mut self, own: Vector, times: Times) {
         let mine = self.information == Information::Mine;
         if mine && (self.vector, self.times) == (own, times) {
             return;
         }
         (self.proposing, self.proposed) = (false, false);
-        self.agreed &= mine && own <= self.vector;
+        self.agreed &= mine && own.root == self.vector.root && own <= self.vector;
         self.synced &= self.agreed;
         self.vector = own;
         self.times = times;

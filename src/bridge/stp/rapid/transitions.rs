@@ -68,9 +68,11 @@ impl Port {
     /// Leaves a role, with the timers running that it held, and takes another.
     fn change_role(&mut self, times: &Times, now: Time) {
         match self.role {
-            PortRole::Alternate => self.delay_end = now + self.delay(times),
+            // later standards wait for a hello only where RSTP is spoken; while bridges count a dead root's
+            // distance up, and may not send as often as they like, that is too short
+            PortRole::Alternate => self.delay_end = now + times.forward_delay,
             PortRole::Backup => {
-                self.delay_end = now + self.delay(times);
+                self.delay_end = now + times.forward_delay;
                 self.backup_end = now + times.hello * 2;
             }
             PortRole::Designated => {}
@@ -133,7 +135,7 @@ impl Port {
         let must_stop = self.sync && !self.synced || self.reroot;
         if (must_stop && self.learn || self.disputed) && !self.edge {
             (self.learn, self.forward, self.disputed) = (false, false, false);
-            self.delay_end = now + self.delay(times);
+            self.delay_end = now + times.forward_delay;
             return true;
         }
         let may_start = self.delay_end <= now || self.agreed || self.edge;
@@ -168,12 +170,7 @@ impl Port {
             self.delay_end = now;
         } else {
             self.learn = true;
-            self.delay_end = now + self.delay(times);
+            self.delay_end = now + times.forward_delay;
         }
-    }
-
-    /// Where RSTP is spoken, news travels at the speed of hellos.
-    fn delay(&self, times: &Times) -> std::time::Duration {
-        if self.rapid { times.hello } else { times.forward_delay }
     }
 }

@@ -1,8 +1,11 @@
 //! Spanning trees among bridges in virtual time (B15, B80–B82), and single bridges to whom a test speaks.
 
+mod handshake;
 mod hostile;
+mod messages;
 mod migration;
 mod network;
+mod rng;
 mod rules;
 mod speed;
 mod trees;

@@ -1,12 +1,12 @@
 //! Random networks: what the ports that forward make of them is a tree, before, between and after failures.
 //!
-//! The loop that no test may see is defined in `network`. What is assumed: nobody loses a BPDU but on a wire that breaks,
-//! delays are below a quarter of a second, and all bridges have the default times.
+//! The loop that no test may see is defined in `network`, with its one excuse. What is assumed: nobody loses a BPDU but on
+//! a wire that breaks, delays are below a quarter of a second, and all bridges have the default times.
 
+use super::rng::{Rng, seed};
 use super::*;
-use crate::sim::{Rng, seed_from_environment};
 
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 40;
 /// Longer than it takes STP to forget (20 s), listen and learn (30 s), and for news to cross the network.
 const SETTLE: Duration = Duration::from_secs(90);
 
@@ -26,9 +26,10 @@ fn both_together_make_trees_of_random_networks() {
 }
 
 fn survive(salt: u64, mode: impl Fn(&mut Rng) -> StpMode) {
-    let seed = seed_from_environment(2004);
+    let seed = seed();
+    let mut excused = 0;
     for round in 0..ROUNDS {
-        let mut rng = Rng::new(seed ^ salt << 32 ^ round << 8);
+        let mut rng = Rng(seed ^ salt << 32 ^ round << 8);
         println!("seed {seed}, round {round}");
         let mut network = random_network(&mut rng, &mode);
         network.run(SETTLE);
@@ -39,7 +40,10 @@ fn survive(salt: u64, mode: impl Fn(&mut Rng) -> StpMode) {
             network.assert_tree();
             network.log.clear();
         }
+        excused += network.excused;
     }
+    println!("{excused} loops for a moment, with a root that was gone");
+    assert!(excused as u64 * 10 <= ROUNDS, "{excused} in {ROUNDS} networks is too often to be excused");
 }
 
 /// Connected or not, with parallel wires, and wires from a bridge to itself.

@@ -11,17 +11,15 @@
 //!
 //! Every timer is a moment or nothing, and fires once.
 
+mod selection;
+mod speech;
+
 use std::time::Duration;
 
 use super::turn::{Times, Turn, Vector, earlier};
 use super::{Effect, PortRole, PortState};
 use crate::time::Time;
-use crate::wire::bpdu::{Bpdu, BridgeId, Configuration, Ticks};
-
-/// A port sends at most one configuration in this time (B80).
-const HOLD_TIME: Duration = Duration::from_secs(1);
-/// By how much a message ages in passing through a bridge, beside the time it spends there.
-const MESSAGE_AGE_INCREMENT: Duration = Duration::from_nanos(1_000_000_000 / 256);
+use crate::wire::bpdu::{Bpdu, BridgeId, Configuration};
 
 /// The variables of a bridge.
 #[derive(Debug)]
@@ -262,71 +260,6 @@ impl Classic {
         }
     }
 
-    /// Chooses the root, the way to it, and where this bridge is designated.
-    fn select<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>) {
-        let mut best = None;
-        for at in 0..self.ports.len() {
-            let Some(port) = self.port(at).filter(|_| !self.is_designated(turn, at)) else { continue };
-            if port.vector.root >= turn.me {
-                continue;
-            }
-            let settings = turn.settings(at);
-            let path = (port.vector.through(settings.cost), turn.port_id(at), at);
-            if best.is_some_and(|best| path >= best) {
-                continue;
-            }
-            if settings.root_block {
-                self.listen(turn, at);
-            } else {
-                best = Some(path);
-            }
-        }
-        (self.root, self.root_cost, self.root_port) = match best {
-            Some((path, _, at)) => (path.root, path.cost, Some(at)),
-            None => (turn.me, 0, None),
-        };
-        for at in 0..self.ports.len() {
-            let Some(port) = self.port(at) else { continue };
-            let own = self.own_vector(turn, at);
-            if self.is_designated(turn, at) || port.vector.root != self.root || own < port.vector {
-                self.designate(turn, at);
-            }
-        }
-    }
-
-    fn select_states<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>) {
-        for at in 0..self.ports.len() {
-            let designated = self.is_designated(turn, at);
-            let is_root_port = self.root_port == Some(at);
-            let Some(Some(port)) = self.ports.get_mut(at) else { continue };
-            if designated && !is_root_port {
-                port.message_age_timer = None;
-            } else {
-                port.config_pending = false;
-                port.acknowledge = false;
-            }
-            match turn.state(at) {
-                PortState::Blocking if designated || is_root_port => self.listen(turn, at),
-                PortState::Forwarding | PortState::Learning if !designated && !is_root_port => {
-                    self.detect_change(turn);
-                    self.block(turn, at);
-                }
-                PortState::Listening if !designated && !is_root_port => self.block(turn, at),
-                _ => {}
-            }
-        }
-    }
-
-    fn listen<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>, at: usize) {
-        turn.set_state(at, PortState::Listening);
-        self.set_delay(at, Some(turn.now + self.times.forward_delay));
-    }
-
-    fn block<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>, at: usize) {
-        turn.set_state(at, PortState::Blocking);
-        self.set_delay(at, None);
-    }
-
     fn delay_is_over<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>, at: usize) {
         match turn.state(at) {
             PortState::Listening => {
@@ -341,86 +274,6 @@ impl Classic {
             }
             PortState::Blocking | PortState::Disabled | PortState::Forwarding => {}
         }
-    }
-
-    /// The root will tell everybody; another bridge tells the root.
-    fn detect_change<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>) {
-        let known = self.detected || self.topology_change;
-        if self.is_root(turn) {
-            self.change_timer = Some(turn.now + turn.config.forward_delay + turn.config.max_age);
-            self.detected = true;
-            self.set_topology_change(turn, true);
-        } else if !self.detected {
-            self.detected = true;
-            if !known {
-                turn.topology_changed();
-            }
-            self.send_notice(turn);
-            self.notice_timer = Some(turn.now + turn.config.hello);
-        }
-    }
-
-    fn set_topology_change<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>, change: bool) {
-        if self.topology_change == change {
-            return;
-        }
-        self.topology_change = change;
-        (turn.emit)(Effect::Ageing(change.then_some(self.times.forward_delay)));
-        // a change that we have noticed ourselves was counted then
-        if change && (self.is_root(turn) || !self.detected) {
-            turn.topology_changed();
-        }
-    }
-
-    fn send_configs<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>) {
-        for at in 0..self.ports.len() {
-            if self.is_designated(turn, at) {
-                self.send_config(turn, at);
-            }
-        }
-    }
-
-    fn send_config<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>, at: usize) {
-        let message_age = self.message_age(turn.now);
-        let vector =
-            Vector { root: self.root, cost: self.root_cost, bridge: turn.me, port: turn.port_id(at) };
-        let Some(Some(port)) = self.ports.get_mut(at) else { return };
-        if port.hold_timer.is_some_and(|end| turn.now < end) {
-            port.config_pending = true;
-            return;
-        }
-        if message_age >= self.times.max_age {
-            return;
-        }
-        let configuration = Configuration {
-            root: vector.root,
-            cost: vector.cost,
-            bridge: vector.bridge,
-            port: vector.port,
-            message_age: Ticks::from_duration(message_age),
-            max_age: Ticks::from_duration(self.times.max_age),
-            hello: Ticks::from_duration(self.times.hello),
-            forward_delay: Ticks::from_duration(self.times.forward_delay),
-            topology_change: self.topology_change,
-            acknowledge: port.acknowledge,
-        };
-        port.acknowledge = false;
-        port.config_pending = false;
-        port.hold_timer = Some(turn.now + HOLD_TIME);
-        turn.send(at, &Bpdu::Config(configuration));
-    }
-
-    fn send_notice<E: FnMut(Effect<'_>)>(&mut self, turn: &mut Turn<'_, E>) {
-        if let Some(at) = self.root_port {
-            turn.send(at, &Bpdu::TopologyChange);
-        }
-    }
-
-    /// How old the root's word is when it leaves here.
-    fn message_age(&self, now: Time) -> Duration {
-        let root_port = self.root_port.and_then(|at| self.port(at));
-        root_port
-            .map_or(Duration::ZERO, |port| now.since(port.heard.0) + port.heard.1 + MESSAGE_AGE_INCREMENT)
     }
 
     fn record<E: FnMut(Effect<'_>)>(

@@ -1,0 +1,219 @@
+//! Which tables the file has, with which keys of which types.
+
+use std::ops::Range;
+
+use super::raw::{Field, Fields, Table, tables};
+use super::value::{Either, Inline, List, OneOrMore, Rows, Seconds, Vids};
+
+tables! {
+    /// The file.
+    RawFile = "the file", later ["router"] {
+        lab: RawLab,
+        network: Rows<RawNetwork>,
+        link: Rows<RawLink>,
+        port: Rows<RawPort>,
+        fdb: Rows<RawFdb>,
+        mdb: Rows<RawMdb>,
+        node: Rows<RawNode>,
+        expect: Rows<RawExpect>,
+    }
+
+    /// `[lab]`
+    RawLab = "[lab]", later [] {
+        name: String,
+    }
+
+    /// `[[network]]`
+    RawNetwork = "[[network]]", later [] {
+        name: String,
+        host: OneOrMore,
+        host_vlan: Inline<RawVlan>,
+        mac: String,
+        mtu: i64,
+        ageing: Seconds,
+        fdb_max: i64,
+        group_fwd_mask: i64,
+        no_linklocal_learn: bool,
+        l2_control: OneOrMore,
+        icc: bool,
+        flap: Inline<RawFlap>,
+        vlan_filtering: bool,
+        vlan_protocol: String,
+        vlan_default_pvid: i64,
+        stp: Either<bool, String>,
+        priority: i64,
+        hello_time: Seconds,
+        max_age: Seconds,
+        forward_delay: Seconds,
+        multicast_snooping: bool,
+        multicast: Inline<RawMulticast>,
+    }
+
+    /// What a loop looks like.
+    RawFlap = "`flap`", later [] {
+        moves: i64,
+        window: Seconds,
+        quarantine: Seconds,
+    }
+
+    /// Multicast snooping, without the `mcast_` of ip-link(8).
+    RawMulticast = "`multicast`", later [] {
+        querier: bool,
+        igmp_version: i64,
+        mld_version: i64,
+        hash_max: i64,
+        last_member_count: i64,
+        startup_query_count: i64,
+        last_member_interval: Seconds,
+        membership_interval: Seconds,
+        querier_interval: Seconds,
+        query_interval: Seconds,
+        query_response_interval: Seconds,
+        startup_query_interval: Seconds,
+        router: Either<i64, String>,
+        query_address: String,
+        flood_solicited_node: bool,
+    }
+
+    /// `[[link]]`
+    RawLink = "[[link]]", later [] {
+        networks: List,
+        end: Rows<RawEnd>,
+        ..leg: RawLeg,
+    }
+
+    /// `[[link.end]]`
+    RawEnd = "[[link.end]]", later [] {
+        network: String,
+        ..leg: RawLeg,
+    }
+
+    /// `[[port]]`
+    RawPort = "[[port]]", later [] {
+        name: String,
+        interface: String,
+        netns: String,
+        ..settings: RawSettings,
+    }
+
+    /// `[[node.interface]]`
+    RawInterface = "[[node.interface]]", later [] {
+        name: String,
+        peer: String,
+        ..settings: RawSettings,
+    }
+
+    /// What `[[port]]` and `[[node.interface]]` have in common.
+    RawSettings = "a port", later [] {
+        network: String,
+        kind: String,
+        address: OneOrMore,
+        mac: String,
+        mtu: i64,
+        gateway: OneOrMore,
+        offload: bool,
+        ..leg: RawLeg,
+    }
+
+    /// What every leg of a bridge has: ports and ends of links.
+    RawLeg = "a port", later [] {
+        learning: bool,
+        flood: bool,
+        mcast_flood: bool,
+        bcast_flood: bool,
+        hairpin: bool,
+        isolated: bool,
+        locked: bool,
+        mab: bool,
+        neigh_suppress: bool,
+        proxy_arp: bool,
+        group_fwd_mask: i64,
+        backup_port: String,
+        promiscuous: String,
+        mac_limit: i64,
+        source_guard: Inline<RawSourceGuard>,
+        storm_limit: Inline<RawStormLimit>,
+        cost: i64,
+        priority: i64,
+        bpdu_guard: bool,
+        root_block: bool,
+        edge: Either<bool, String>,
+        point_to_point: bool,
+        mcast_router: Either<i64, String>,
+        fastleave: bool,
+        mcast_to_unicast: bool,
+        mcast_max_groups: i64,
+        ..vlans: RawVlans,
+    }
+
+    /// The VLANs of a leg, in full or in short.
+    RawVlans = "a port", later [] {
+        vlan: Inline<RawVlan>,
+        access: i64,
+        trunk: Vids,
+        native: i64,
+    }
+
+    /// The VLANs of a leg, in full.
+    RawVlan = "`vlan`", later [] {
+        pvid: i64,
+        untagged: Vids,
+        tagged: Vids,
+    }
+
+    /// Who may send.
+    RawSourceGuard = "`source_guard`", later [] {
+        mac: OneOrMore,
+        ip: OneOrMore,
+    }
+
+    /// Frames per second.
+    RawStormLimit = "`storm_limit`", later [] {
+        broadcast: i64,
+        multicast: i64,
+        unknown_unicast: i64,
+    }
+
+    /// `[[fdb]]`
+    RawFdb = "[[fdb]]", later [] {
+        network: String,
+        mac: String,
+        port: String,
+        vlan: i64,
+        sticky: bool,
+    }
+
+    /// `[[mdb]]`
+    RawMdb = "[[mdb]]", later [] {
+        network: String,
+        group: String,
+        port: String,
+        vlan: i64,
+    }
+
+    /// `[[node]]`
+    RawNode = "[[node]]", later [] {
+        name: String,
+        setup: OneOrMore,
+        command: List,
+        interface: Rows<RawInterface>,
+        bridge: Rows<RawBridge>,
+    }
+
+    /// `[[node.bridge]]`
+    RawBridge = "[[node.bridge]]", later [] {
+        name: String,
+        interfaces: OneOrMore,
+        address: OneOrMore,
+    }
+
+    /// `[[expect]]`
+    RawExpect = "[[expect]]", later [] {
+        from: String,
+        to: String,
+        kind: String,
+        port: String,
+        result: String,
+        timeout: Seconds,
+    }
+}
