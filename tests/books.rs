@@ -15,6 +15,7 @@ use vswitchd::wire::mac::Mac;
 
 /// Something that happens to the fabric.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 enum Event {
     Change(Change),
     Receive(Vec<(u16, Vec<u8>)>),

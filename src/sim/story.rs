@@ -15,6 +15,7 @@ use crate::fabric::Change;
 use crate::frame::PortId;
 
 /// One thing that happens.
+#[allow(clippy::large_enum_variant, reason = "stories are short, and boxes are in a reader's way")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Something is changed.
