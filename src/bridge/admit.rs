@@ -105,13 +105,7 @@ impl Plane {
         {
             return Admission { gate: Gate::Refuse(reason), inside };
         }
-        if !from.state.guard.is_empty()
-            && let Err(spoof) = from.state.guard.check(passage)
-        {
-            let reason = match spoof {
-                Spoof::Ip => Reason::SourceIpGuard,
-                Spoof::Mac => Reason::SourceMacGuard,
-            };
+        if let Some(reason) = spoofs(from, passage) {
             return Admission { gate: Gate::Refuse(reason), inside };
         }
         if from.state.config.mac_limit > 0 && self.is_one_too_many(from, sight, now) {
@@ -182,6 +176,10 @@ impl Plane {
         group: u8,
     ) -> Admission {
         let h = passage.headers;
+        if let Some(reason) = spoofs(from, passage) {
+            trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal));
+            return Admission::refuse(reason);
+        }
         let mut admission = Admission::refuse(Reason::LinkLocal);
         let inside = self.inside(from, h);
         match inside {
@@ -259,6 +257,18 @@ impl Plane {
         trace.note(Step::NotLearned(h.src, unlearned));
         None
     }
+}
+
+/// Why the frame claims an address that may not be used at the leg, if it does.
+#[inline]
+fn spoofs(from: End<'_>, passage: &Passage<'_>) -> Option<Reason> {
+    if from.state.guard.is_empty() {
+        return None;
+    }
+    from.state.guard.check(passage).err().map(|spoof| match spoof {
+        Spoof::Ip => Reason::SourceIpGuard,
+        Spoof::Mac => Reason::SourceMacGuard,
+    })
 }
 
 /// Whether the frame is of the kind that BPDUs are: 802.3 with a length, and in no VLAN (`llc_rcv`).

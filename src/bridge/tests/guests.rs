@@ -217,3 +217,16 @@ fn ordinary_groups_that_look_like_link_local_ones() {
     }
     assert_eq!(send(&mut bridge, A, link_local(2), mac(0x11), 1), flood([B, C, HOST]), "B37: LACP, per port");
 }
+
+#[test]
+fn a_guarded_port_cannot_move_others_by_link_local_frames() {
+    let mut bridge = bridge();
+    bridge.add_permit(B, Permit::Mac(mac(0x21))).expect(ANY);
+    send(&mut bridge, A, GROUP, mac(0x11), 1);
+    let spoofed = Verdict::Drop(Reason::SourceMacGuard);
+    assert_eq!(send(&mut bridge, B, link_local(14), mac(0x11), 1), spoofed, "B22 is no way around it");
+    assert_eq!(learned(&bridge, 1), [(mac(0x11), A)], "nobody moved");
+    let verdict = send(&mut bridge, B, link_local(14), mac(0x21), 1);
+    assert_eq!(verdict, Verdict::Drop(Reason::LinkLocal), "B36");
+    assert_eq!(learned(&bridge, 1), [(mac(0x11), A), (mac(0x21), B)], "B22: its own teaches");
+}
