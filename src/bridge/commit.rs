@@ -56,7 +56,8 @@ impl Bridge {
         out: &mut Outbox,
     ) {
         if let Some(sight) = marks.sight {
-            self.plane.fdb.commit(sight, leg, marks.kind, now);
+            let gone = |expired| out.tell(Event::Forgotten(expired));
+            self.plane.fdb.commit(sight, leg, marks.kind, now, gone);
             self.counters.sighted(sight);
             if !matches!(sight, Sight::Refresh(_)) {
                 let vid = inside.map_or(VID_NONE, |inside| inside.tag.vid());
