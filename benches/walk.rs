@@ -4,17 +4,22 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use vswitchd::bridge::{Bridge, BridgeConfig, Extras, LegConfig, Outbox, VlanConfig, VlanEntry};
-use vswitchd::fabric::{Change, Fabric};
+use vswitchd::bridge::{
+    Bridge, BridgeConfig, Extras, LegConfig, MulticastConfig, Outbox, VlanConfig, VlanEntry,
+};
+use vswitchd::fabric::{Change, Fabric, Membership};
 use vswitchd::frame::{
     BATCH_MAX, Batch, Edit, Frame, Headers, LegIndex, NodeId, Offload, Passage, Plug, PortId,
 };
 use vswitchd::time::Time;
 use vswitchd::trace::Trace;
+use vswitchd::wire::igmp;
 use vswitchd::wire::mac::Mac;
+use vswitchd::wire::membership::Question;
 
 const STATIONS_MANY: u32 = 65_536;
 
@@ -205,7 +210,9 @@ impl Lane {
         teach(&mut fabric, 8, 64);
         Self { fabric, rounds: Rounds::new(), vlans, random: 1 }
     }
+}
 
+impl Lot for Lane {
     fn fill(&mut self) {
         let (tagged, random) = (self.vlans == Vlans::Pop, &mut self.random);
         self.rounds.fill(|_| {
@@ -235,24 +242,31 @@ fn vlan(c: &mut Criterion) {
         assert_eq!(edited, matches!(vlans, Vlans::Push | Vlans::Pop), "{}", vlans.name());
     }
     group.finish();
-    ratios();
+    ratios(Vlans::ALL.map(Lane::new), |index, ratio| {
+        println!("walk/VLANs: {}: {ratio:.2} times as long as not filtered", Vlans::ALL[index].name());
+    });
 }
 
-/// Rounds of all four in turn, each compared with its neighbour: on a machine that others use as well, only that says
-/// anything.
+/// Batches of one sort, which are filled and then run.
+trait Lot {
+    fn fill(&mut self);
+    fn run(&mut self);
+}
+
+/// Rounds of all lots in turn, each compared with the first of its round: on a machine that others use as well, only that
+/// says anything.
 #[allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
-fn ratios() {
+fn ratios<L: Lot, const LOTS: usize>(mut lots: [L; LOTS], describe: impl Fn(usize, f64)) {
     const ROUNDS: usize = 301;
     const BATCHES: usize = 100;
-    let mut lanes = Vlans::ALL.map(Lane::new);
-    let mut ratios = Vlans::ALL.map(|_| Vec::with_capacity(ROUNDS));
+    let mut ratios = [(); LOTS].map(|()| Vec::with_capacity(ROUNDS));
     for _ in 0..ROUNDS {
-        let mut times = [Duration::ZERO; Vlans::ALL.len()];
+        let mut times = [Duration::ZERO; LOTS];
         for _ in 0..BATCHES {
-            for (lane, time) in lanes.iter_mut().zip(&mut times) {
-                lane.fill();
+            for (lot, time) in lots.iter_mut().zip(&mut times) {
+                lot.fill();
                 let begun = std::time::Instant::now();
-                lane.run();
+                lot.run();
                 *time += begun.elapsed();
             }
         }
@@ -260,10 +274,98 @@ fn ratios() {
             ratios.push(time.as_secs_f64() / times[0].as_secs_f64());
         }
     }
-    for (vlans, mut ratios) in Vlans::ALL.into_iter().zip(ratios) {
+    for (index, mut ratios) in ratios.into_iter().enumerate() {
         ratios.sort_by(f64::total_cmp);
-        println!("walk/VLANs: {}: {:.2} times as long as not filtered", vlans.name(), ratios[ROUNDS / 2]);
+        describe(index, ratios[ROUNDS / 2]);
     }
+}
+
+/// How many groups are known.
+const GROUPS: [u32; 2] = [10, 4096];
+/// Its query was heard long enough ago.
+const SNOOPED: Time = Time::from_secs(60);
+
+/// Datagrams to groups, each of which has two members of eight ports; a router is behind a third.
+struct Groups {
+    fabric: Fabric,
+    rounds: Rounds,
+    count: u32,
+    random: u32,
+}
+
+impl Groups {
+    fn new(count: u32) -> Self {
+        let mut fabric = fabric(8);
+        let multicast = MulticastConfig { snooping: true, ..MulticastConfig::default() };
+        let configure = Change::ConfigureBridge(NodeId(0), BridgeConfig { multicast, ..config() });
+        fabric.apply(configure, Time::ZERO).expect("the fabric is sound");
+        let question = Question {
+            mac: mac(1),
+            source: Ipv4Addr::new(192, 0, 2, 1).into(),
+            group: None,
+            to_group: false,
+            long: false,
+            suppress: false,
+            max_delay: Duration::from_secs(10),
+            interval: Duration::from_secs(125),
+        };
+        let query = igmp::question(&question, std::iter::empty()).expect("of one family");
+        let mut batch = Batch::new();
+        batch.push(Frame::copy_of(query.bytes(), PortId(7)));
+        fabric.receive(&mut batch, Time::ZERO);
+        for n in 0..count {
+            for port in [1 + n % 3, 4 + n % 3] {
+                let at = Plug::Port(PortId(port as u16));
+                let membership =
+                    Membership { bridge: NodeId(0), at, vlan: 0, group: Self::address(n).into() };
+                fabric.apply(Change::AddGroup(membership), Time::ZERO).expect("there is room");
+            }
+        }
+        Self { fabric, rounds: Rounds::new(), count, random: 1 }
+    }
+
+    fn address(n: u32) -> Ipv4Addr {
+        Ipv4Addr::from(0xef01_0000 + n)
+    }
+}
+
+impl Lot for Groups {
+    fn fill(&mut self) {
+        let Self { rounds, count, random, .. } = self;
+        rounds.fill(|_| (Mac::ZERO, mac(2), PortId(0)));
+        let (frames, _) = rounds.batch.outgoing();
+        for frame in frames {
+            *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let group = Self::address((*random >> 8) % *count).octets();
+            let bytes = frame.bytes_mut();
+            bytes[..6].copy_from_slice(&[0x01, 0x00, 0x5e, group[1] & 0x7f, group[2], group[3]]);
+            bytes[14..26].copy_from_slice(&[0x45, 0, 0, 46, 0, 0, 0x40, 0, 1, 17, 0, 0]);
+            bytes[26..30].copy_from_slice(&[192, 0, 2, 2]);
+            bytes[30..34].copy_from_slice(&group);
+        }
+    }
+
+    fn run(&mut self) {
+        self.rounds.run(&mut self.fabric, SNOOPED);
+    }
+}
+
+fn snooping(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk/groups");
+    group.throughput(Throughput::Elements(BATCH_MAX as u64));
+    for count in GROUPS {
+        let lot = RefCell::new(Groups::new(count));
+        group.bench_function(format!("{count} groups"), |b| {
+            let batches = BatchSize::PerIteration;
+            b.iter_batched(|| lot.borrow_mut().fill(), |()| lot.borrow_mut().run(), batches);
+        });
+        let delivered = lot.borrow().rounds.batch.deliveries().len();
+        assert_eq!(delivered, 3 * BATCH_MAX, "two members and the router get it, and nobody else");
+    }
+    group.finish();
+    ratios(GROUPS.map(Groups::new), |index, ratio| {
+        println!("walk/groups: {} groups: {ratio:.2} times as long as with {}", GROUPS[index], GROUPS[0]);
+    });
 }
 
 fn flood(c: &mut Criterion) {
@@ -353,5 +455,5 @@ fn sweep(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, parse, bridge, unicast, vlan, flood, churn, sweep);
+criterion_group!(benches, parse, bridge, unicast, vlan, snooping, flood, churn, sweep);
 criterion_main!(benches);

@@ -2,7 +2,7 @@
 //!
 //! `scripts/fuzz` is where new ones come from. A crash becomes a file here with a name that says what went wrong.
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 
 use std::fs;
@@ -50,6 +50,11 @@ fn neighbour() {
 #[test]
 fn request() {
     replay("request", bodies::request);
+}
+
+#[test]
+fn story() {
+    replay("story", bodies::story);
 }
 
 #[test]

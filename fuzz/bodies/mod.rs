@@ -5,8 +5,12 @@
 
 #![allow(dead_code, reason = "each target uses one")]
 
+mod story;
+
 use std::net::IpAddr;
 use std::time::Duration;
+
+pub(crate) use self::story::story;
 
 use vswitchd::bridge::guard::source::SourceGuard;
 use vswitchd::bridge::neighbour::{ANSWER_MAX, Ingress, NEIGHBOURS_MAX, Neighbours, Talk};
