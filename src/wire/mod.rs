@@ -3,6 +3,7 @@
 pub mod arp;
 pub mod bpdu;
 pub mod checksum;
+pub mod datagram;
 pub mod igmp;
 pub mod ip;
 pub mod mac;
