@@ -18,8 +18,6 @@ use crate::wire::mac::Mac;
 pub const MTU_MIN: u16 = 68;
 /// The least MTU of a link that IPv6 goes over (RFC 8200 §5).
 pub const MTU_MIN_IPV6: u16 = 1280;
-/// How many addresses a leg may have, its link-local one not counted.
-pub const ADDRESSES_MAX: usize = 64;
 
 /// What is behind a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub enum ReversePath {
 pub struct Interface {
     /// Its hardware address.
     pub mac: Mac,
-    /// Its addresses with the prefix of the wire; no more than [`ADDRESSES_MAX`].
+    /// Its addresses with the prefix of the wire.
     pub addresses: Vec<IpNet>,
     /// Bytes of the largest packet, IP header included; at least [`MTU_MIN`].
     pub mtu: u16,
@@ -104,11 +102,11 @@ impl Interface {
         nearest.map(|net| net.addr()).or_else(fallback)
     }
 
-    /// Whether it is the broadcast address of one of its prefixes; those of one or two addresses have none (RFC 3021).
-    fn broadcasts(&self, address: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|net| match net {
-            IpNet::V4(net) => net.prefix_len() < 31 && net.broadcast() == address,
-            IpNet::V6(_) => false,
+    /// The addresses that mean everybody on this wire; prefixes of one or two addresses have none (RFC 3021).
+    fn broadcasts(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.iter().filter_map(|net| match net {
+            IpNet::V4(net) => (net.prefix_len() < 31).then(|| net.broadcast()),
+            IpNet::V6(_) => None,
         })
     }
 }
@@ -128,6 +126,8 @@ pub struct Interfaces {
     legs: Vec<Option<Interface>>,
     /// Every local address with the leg it was given to, sorted.
     locals: Vec<(u128, LegIndex)>,
+    /// Every address that means everybody on the wire of a leg, sorted.
+    broadcasts: Vec<(Ipv4Addr, LegIndex)>,
 }
 
 impl Interfaces {
@@ -140,14 +140,17 @@ impl Interfaces {
         }
         self.legs[index] = interface;
         self.locals.clear();
+        self.broadcasts.clear();
         for (leg, interface) in self.legs.iter().enumerate() {
             let leg = LegIndex(leg as u16);
             let Some(interface) = interface else { continue };
             let given = interface.addresses.iter().map(|net| (key(net.addr()), leg));
             self.locals.extend(given);
             self.locals.push((key(interface.link_local().into()), leg));
+            self.broadcasts.extend(interface.broadcasts().map(|address| (address, leg)));
         }
         self.locals.sort_unstable();
+        self.broadcasts.sort_unstable();
     }
 
     /// The leg.
@@ -174,7 +177,8 @@ impl Interfaces {
     /// Whether an address means everybody on the wire of some leg, and which.
     pub fn broadcast(&self, address: IpAddr) -> Option<LegIndex> {
         let IpAddr::V4(address) = address else { return None };
-        self.iter().find(|(_, interface)| interface.broadcasts(address)).map(|(leg, _)| leg)
+        let at = self.broadcasts.partition_point(|(other, _)| *other < address);
+        self.broadcasts.get(at).filter(|(other, _)| *other == address).map(|(_, leg)| *leg)
     }
 }
 

@@ -31,9 +31,6 @@ pub mod neighbour;
 pub mod rewrite;
 pub mod routes;
 
-#[cfg(test)]
-mod tests;
-
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -42,7 +39,7 @@ use self::decision::Decision;
 use self::fragment::gather::Gather;
 use self::icmp::Error;
 use self::icmp::limit::Limit;
-use self::interface::{Interface, Interfaces, is_link_local};
+use self::interface::{Interface, Interfaces, MTU_MIN, is_link_local};
 use self::neighbour::{Neighbour, Neighbours};
 use self::routes::{Origin, Route, RouteError, Routes};
 use crate::frame::{FRAME_MAX, LegIndex, Offload, Passage};
@@ -136,22 +133,27 @@ impl Router {
     }
 
     /// Plugs a wire in, or configures one anew: its prefixes become routes. What is known of its neighbours is forgotten if
-    /// its hardware address changes.
-    pub fn attach(&mut self, leg: LegIndex, interface: Interface) -> Result<(), RouteError> {
+    /// its hardware address changes. An MTU below [`MTU_MIN`] is raised to that.
+    ///
+    /// # Errors
+    /// [`RouteError::Full`] if not all prefixes found a place; the leg is there all the same.
+    pub fn attach(&mut self, leg: LegIndex, mut interface: Interface) -> Result<(), RouteError> {
+        interface.mtu = interface.mtu.max(MTU_MIN);
         let Plane { interfaces, routes, neighbours, .. } = &mut self.plane;
         if interfaces.get(leg).is_some_and(|before| before.mac != interface.mac) {
             neighbours.forget(leg);
         }
         routes.retain(|route| route.leg != leg || route.origin != Origin::Connected);
+        let mut result = Ok(());
         for net in interface.addresses.iter().filter(|net| net.prefix_len() < net.max_prefix_len()) {
             let source = Some(net.addr());
             match routes.add(Route { to: *net, via: None, leg, origin: Origin::Connected, source }) {
                 Ok(()) | Err(RouteError::Exists) => {}
-                Err(error) => return Err(error),
+                Err(error) => result = Err(error),
             }
         }
         interfaces.set(leg, Some(interface));
-        Ok(())
+        result
     }
 
     /// Unplugs a wire: its routes go, and its neighbours are forgotten.
@@ -162,6 +164,9 @@ impl Router {
     }
 
     /// Adds a route; without a leg, it is the one on whose wire the gateway is.
+    ///
+    /// # Errors
+    /// If it cannot be used, is there already, or is one too many.
     pub fn add_route(
         &mut self,
         to: IpNet,
@@ -231,3 +236,6 @@ impl Plane {
         self.interfaces.get(back)?.source_for(about.source)
     }
 }
+
+#[cfg(test)]
+mod tests;

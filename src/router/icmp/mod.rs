@@ -11,9 +11,6 @@
 pub mod limit;
 pub mod local;
 
-#[cfg(test)]
-mod tests;
-
 use std::net::IpAddr;
 
 use crate::wire::checksum;
@@ -158,3 +155,6 @@ fn seal(header: &Builder, packet: &mut [u8]) {
     let sum = !checksum::add(pseudo, checksum::sum(icmp));
     packet[at + 2..at + 4].copy_from_slice(&sum.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,9 +26,7 @@ pub mod ask;
 pub mod hear;
 pub mod parked;
 
-#[cfg(test)]
-mod tests;
-
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -102,6 +100,29 @@ pub struct Neighbour {
     pub mac: Option<Mac>,
     /// How sure that is.
     pub state: State,
+}
+
+impl Neighbour {
+    /// The line that `ip neighbour` has for it, if the leg is called that.
+    pub fn line<'a>(&'a self, device: &'a str) -> impl fmt::Display + 'a {
+        Line { neighbour: self, device }
+    }
+}
+
+struct Line<'a> {
+    neighbour: &'a Neighbour,
+    device: &'a str,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Neighbour { address, mac, state, .. } = self.neighbour;
+        write!(f, "{address} dev {}", self.device)?;
+        if let Some(mac) = mac {
+            write!(f, " lladdr {mac}")?;
+        }
+        write!(f, " {}", state.name())
+    }
 }
 
 /// A place in the table.
@@ -455,3 +476,6 @@ fn hash(hasher: &SipHasher13, leg: LegIndex, address: IpAddr) -> u64 {
     bytes[16..].copy_from_slice(&leg.0.to_ne_bytes());
     hasher.hash(&bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,3 +161,13 @@ fn a_scan_pushes_out_only_itself() {
     assert!(!rig.table.has_place(LEG, B), "all are in use");
     assert_eq!(rig.park(), None);
 }
+
+#[test]
+fn lines_read_like_those_of_ip_neighbour() {
+    let mut rig = Rig::new();
+    rig.park();
+    let line = |rig: &Rig| rig.table.list(rig.now)[0].line("eth1").to_string();
+    assert_eq!(line(&rig), "10.0.1.2 dev eth1 INCOMPLETE");
+    rig.hear(Some(MAC), ANSWER);
+    assert_eq!(line(&rig), "10.0.1.2 dev eth1 lladdr 02:00:00:00:00:02 REACHABLE");
+}
