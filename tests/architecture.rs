@@ -107,7 +107,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/fabric/views.rs", "stations", "an answer to the user"),
     ("src/frame/batch.rs", "new", "all the room a batch will ever need, at birth"),
     ("src/frame/mod.rs", "copy_of", "for tests, tools and rare originations"),
-    ("src/router/fragment/gather.rs", "link", "a block of a bounded number, lent again ever after"),
+    ("src/router/fragment/blocks.rs", "lend", "a block of a bounded number, lent again ever after"),
     ("src/router/fragment/gather.rs", "new", "all buckets there will ever be, at birth"),
     ("src/router/mod.rs", "new", "all the room that packets in the making need, at birth"),
     ("src/router/neighbour/mod.rs", "list", "an answer to the user"),

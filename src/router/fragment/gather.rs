@@ -3,8 +3,9 @@
 //! Pieces are copied into blocks of [`BLOCK`] bytes, which hang on their datagram in order of place. Blocks are made when
 //! first needed and lent again ever after; the limits are the kernel's, in the kernel's own currency of memory: 4 MiB for IPv4
 //! and 256 KiB for IPv6. A piece that would exceed them makes room: datagrams that were begun first go until three
-//! quarters are in use. So whoever sends halves of datagrams only pushes out the halves of others, for as long as it
-//! sends.
+//! quarters are in use. So a flood of halves pushes out old halves, and ends with the flood; where the kernel takes no more
+//! pieces at all until old ones expire. All that are not complete are on a list per family in the order in which they were
+//! begun: its first is the next to go, for lack of room or of time.
 //!
 //! A datagram that is not complete within 30 s (IPv4) or 60 s (IPv6) of its first piece is lost. So is one of whose
 //! pieces two overlap, because no sound sender makes such and firewalls were fooled with them; a piece that is all there
@@ -18,13 +19,12 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use super::blocks::{BLOCK, Blocks, NIL};
 use super::ecn::Marks;
 use crate::frame::LegIndex;
 use crate::time::Time;
 use crate::wire::datagram::{self, Datagram, FRAGMENT_LEN, IPV6_LEN, seal};
 
-/// Bytes of a block.
-const BLOCK: usize = 2048;
 /// How many blocks are in use at most, by family: 4 MiB and 256 KiB.
 const HIGH: [usize; 2] = [2048, 128];
 /// To how many their use is brought when there would be more.
@@ -39,8 +39,6 @@ const SOURCES: usize = 1024;
 const HEAD_MAX: usize = 128;
 /// Bytes of the longest datagram, behind its fixed header for IPv6.
 const LEN_MAX: usize = 65535;
-
-const NIL: u32 = u32::MAX;
 
 /// A datagram is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +95,10 @@ struct Queue {
     begun: Time,
     first: u32,
     last: u32,
+    /// How many blocks it has.
+    blocks: usize,
+    /// Who was begun before and after, of its family.
+    neighbours: [u32; 2],
     /// Bytes there are.
     got: usize,
     /// Where the farthest piece ends.
@@ -113,14 +115,6 @@ struct Queue {
     seen: u32,
 }
 
-#[derive(Debug)]
-struct Block {
-    next: u32,
-    offset: usize,
-    len: usize,
-    bytes: Box<[u8; BLOCK]>,
-}
-
 /// All datagrams that are not complete.
 #[derive(Debug)]
 pub struct Gather {
@@ -128,12 +122,13 @@ pub struct Gather {
     index: HashTable<u32>,
     queues: Vec<Option<Queue>>,
     free_queues: Vec<u32>,
-    blocks: Vec<Block>,
-    free: u32,
+    blocks: Blocks,
+    /// Who was begun first and last, by family.
+    oldest: [u32; 2],
+    newest: [u32; 2],
     /// Blocks in use, by family.
     used: [usize; 2],
     sources: Vec<u32>,
-    next: Time,
     /// Datagrams that were given up to make room.
     pub evicted: u64,
 }
@@ -146,11 +141,11 @@ impl Gather {
             index: HashTable::new(),
             queues: Vec::new(),
             free_queues: Vec::new(),
-            blocks: Vec::new(),
-            free: NIL,
+            blocks: Blocks::default(),
+            oldest: [NIL; 2],
+            newest: [NIL; 2],
             used: [0; 2],
             sources: vec![0; SOURCES],
-            next: Time::NEVER,
             evicted: 0,
         }
     }
@@ -178,9 +173,7 @@ impl Gather {
         if let Err(loss) = self.insert(slot, piece, packet, range, body) {
             // a copy of what is there changes nothing
             let Some(loss) = loss else { return Outcome::Kept };
-            if loss != Loss::Full {
-                self.remove(slot);
-            }
+            self.remove(slot);
             return Outcome::Lost(loss);
         }
         match &self.queues[slot as usize] {
@@ -193,27 +186,22 @@ impl Gather {
 
     /// When [`Gather::expire`] has something to do at the earliest.
     pub fn deadline(&self) -> Time {
-        self.next
+        let end = |family: usize| {
+            let queue = self.queues.get(self.oldest[family] as usize)?.as_ref()?;
+            Some(queue.begun + LIFETIME[family])
+        };
+        [0, 1].into_iter().filter_map(end).min().unwrap_or(Time::NEVER)
     }
 
     /// Gives one datagram up whose time is over, if there is one; says where it came in, and writes the beginning of its
     /// first piece to `out` if that was there.
     pub fn expire(&mut self, now: Time, out: &mut Vec<u8>) -> Option<LegIndex> {
-        if now < self.next {
-            return None;
-        }
-        let slots = 0..self.queues.len() as u32;
-        let Some(slot) = slots.into_iter().find(|slot| self.is_expired(*slot, now)) else {
-            let ends = self.queues.iter().flatten().map(|queue| queue.begun + LIFETIME[family(&queue.key)]);
-            self.next = ends.min().unwrap_or(Time::NEVER);
-            return None;
-        };
+        let slot = self.oldest.into_iter().find(|slot| *slot != NIL && self.is_expired(*slot, now))?;
         let queue = self.queues[slot as usize].as_ref()?;
-        let (leg, first) = (queue.leg, queue.first);
-        if queue.head_len > 0 && first != NIL {
+        let leg = queue.leg;
+        if let Some(block) = self.blocks.get(queue.first).filter(|_| queue.head_len > 0) {
             out.extend_from_slice(&queue.head[..queue.head_len]);
-            let block = &self.blocks[first as usize];
-            out.extend_from_slice(&block.bytes[..block.len]);
+            out.extend_from_slice(block.bytes());
         }
         self.remove(slot);
         Some(leg)
@@ -230,12 +218,15 @@ impl Gather {
     }
 
     fn begin(&mut self, key: Key, leg: LegIndex, now: Time) -> u32 {
+        let family = family(&key);
         let queue = Queue {
             key,
             leg,
             begun: now,
             first: NIL,
             last: NIL,
+            blocks: 0,
+            neighbours: [self.newest[family], NIL],
             got: 0,
             end: 0,
             complete: false,
@@ -247,7 +238,6 @@ impl Gather {
             marks: Marks::default(),
             seen: 0,
         };
-        self.next = self.next.min(now + LIFETIME[family(&key)]);
         let slot = match self.free_queues.pop() {
             Some(slot) => {
                 self.queues[slot as usize] = Some(queue);
@@ -258,6 +248,11 @@ impl Gather {
                 (self.queues.len() - 1) as u32
             }
         };
+        match self.newest[family] {
+            NIL => self.oldest[family] = slot,
+            last => self.tie(last, 1, slot),
+        }
+        self.newest[family] = slot;
         let Self { hasher, index, queues, .. } = self;
         let rehash = |slot: &u32| queues[*slot as usize].as_ref().map_or(0, |queue| hash(hasher, &queue.key));
         index.insert_unique(hash(hasher, &key), slot, rehash);
@@ -333,78 +328,81 @@ impl Gather {
         if range.start >= queue.end && queue.last != NIL {
             return (queue.last, 0);
         }
-        let (mut at, mut before, mut covered) = (queue.first, NIL, 0);
-        while at != NIL {
-            let block = &self.blocks[at as usize];
+        let (mut before, mut covered) = (NIL, 0);
+        for (at, block) in self.blocks.chain(queue.first) {
             if block.offset >= range.end {
                 break;
             }
-            let from = block.offset.max(range.start);
-            covered += (block.offset + block.len).min(range.end).saturating_sub(from);
-            (before, at) = (at, block.next);
+            let end = block.offset + block.bytes().len();
+            covered += end.min(range.end).saturating_sub(block.offset.max(range.start));
+            before = at;
         }
         (before, covered)
     }
 
-    fn make_room(&mut self, keep: u32, family: usize, wanted: usize) -> Result<(), Option<Loss>> {
+    /// Makes room for more blocks of that datagram. One that takes too much itself is lost, before it costs others.
+    fn make_room(&mut self, slot: u32, family: usize, wanted: usize) -> Result<(), Option<Loss>> {
         if self.used[family] + wanted <= HIGH[family] {
             return Ok(());
         }
+        let own = self.queues[slot as usize].as_ref().map_or(0, |queue| queue.blocks);
+        if own + wanted > LOW[family] {
+            return Err(Some(Loss::Full));
+        }
         while self.used[family] + wanted > LOW[family] {
-            let all = self.queues.iter().enumerate();
-            let others = all.filter_map(|(slot, queue)| Some((slot as u32, queue.as_ref()?)));
-            let others = others.filter(|(slot, queue)| {
-                *slot != keep && self::family(&queue.key) == family && queue.first != NIL
-            });
-            match others.min_by_key(|(_, queue)| queue.begun).map(|(slot, _)| slot) {
-                Some(oldest) => self.remove(oldest),
-                None if self.used[family] + wanted <= HIGH[family] => break,
-                None => return Err(Some(Loss::Full)),
+            let mut victim = self.oldest[family];
+            if victim == slot {
+                victim = self.queues[slot as usize].as_ref().map_or(NIL, |queue| queue.neighbours[1]);
             }
+            if victim == NIL {
+                return Err(Some(Loss::Full));
+            }
+            self.remove(victim);
             self.evicted += 1;
         }
         Ok(())
     }
 
     fn link(&mut self, slot: u32, before: u32, offset: usize, chunk: &[u8]) -> u32 {
-        let at = match self.free {
-            NIL => {
-                self.blocks.push(Block { next: NIL, offset: 0, len: 0, bytes: Box::new([0; BLOCK]) });
-                (self.blocks.len() - 1) as u32
-            }
-            at => {
-                self.free = self.blocks[at as usize].next;
-                at
-            }
-        };
-        let Some(queue) = self.queues[slot as usize].as_mut() else { return at };
-        let next = match before {
-            NIL => std::mem::replace(&mut queue.first, at),
-            before => std::mem::replace(&mut self.blocks[before as usize].next, at),
-        };
+        let Some(queue) = self.queues[slot as usize].as_mut() else { return before };
+        let next = self.blocks.get(before).map_or(queue.first, |block| block.next);
+        let at = self.blocks.lend(chunk, offset, next);
+        match before {
+            NIL => queue.first = at,
+            before => self.blocks.follow(before, at),
+        }
         if next == NIL {
             queue.last = at;
         }
+        queue.blocks += 1;
         self.used[family(&queue.key)] += 1;
-        let block = &mut self.blocks[at as usize];
-        (block.next, block.offset, block.len) = (next, offset, chunk.len());
-        block.bytes[..chunk.len()].copy_from_slice(chunk);
         at
     }
 
     fn remove(&mut self, slot: u32) {
         let Some(queue) = self.queues[slot as usize].take() else { return };
-        let mut at = queue.first;
-        while at != NIL {
-            let next = std::mem::replace(&mut self.blocks[at as usize].next, self.free);
-            self.free = at;
-            self.used[family(&queue.key)] -= 1;
-            at = next;
+        let (family, [before, after]) = (family(&queue.key), queue.neighbours);
+        self.blocks.take_back(queue.first);
+        self.used[family] -= queue.blocks;
+        match before {
+            NIL => self.oldest[family] = after,
+            before => self.tie(before, 1, after),
+        }
+        match after {
+            NIL => self.newest[family] = before,
+            after => self.tie(after, 0, before),
         }
         if let Ok(found) = self.index.find_entry(hash(&self.hasher, &queue.key), |found| *found == slot) {
             found.remove();
         }
         self.free_queues.push(slot);
+    }
+
+    /// Says who was begun before (0) or after (1) that one.
+    fn tie(&mut self, slot: u32, side: usize, other: u32) {
+        if let Some(queue) = self.queues[slot as usize].as_mut() {
+            queue.neighbours[side] = other;
+        }
     }
 
     /// Writes the datagram, whose pieces are all there.
@@ -420,11 +418,8 @@ impl Gather {
             return Outcome::Lost(Loss::Malformed);
         };
         out.extend_from_slice(&queue.head[..common]);
-        let mut at = queue.first;
-        while at != NIL {
-            let block = &self.blocks[at as usize];
-            out.extend_from_slice(&block.bytes[..block.len]);
-            at = block.next;
+        for (_, block) in self.blocks.chain(queue.first) {
+            out.extend_from_slice(block.bytes());
         }
         if ipv6 {
             out[queue.announced] = queue.head[common];

@@ -4,6 +4,7 @@
 //! first, handles it once, and cuts it again for the way out, into pieces as large as the largest it came in (N50, N51). What
 //! is for the router itself is always put together.
 
+mod blocks;
 pub mod cut;
 mod ecn;
 pub mod gather;

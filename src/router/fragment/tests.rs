@@ -145,6 +145,19 @@ fn n50_memory_is_bounded_and_old_halves_make_room() {
     assert!(matches!(last, Some(Outcome::Complete(_))), "a whole one gets through meanwhile");
 }
 
+#[test]
+fn n51_one_that_takes_all_the_room_costs_nobody_else() {
+    let mut rig = Rig::new();
+    let other = pieces(&whole(true, 2, 7, 2000), 1280, 7);
+    rig.take(&other[0]);
+    let greedy = pieces(&whole(true, 1, 5, 20_000), 100, 5);
+    let lost =
+        greedy.iter().map(|piece| rig.take(piece)).filter(|outcome| matches!(outcome, Outcome::Lost(_)));
+    assert!(lost.count() > 0, "256 KiB are less than {} blocks", greedy.len());
+    assert!(matches!(rig.take(&other[1]), Outcome::Complete(_)), "who was there before is still there");
+    assert_eq!(rig.gather.evicted, 0);
+}
+
 proptest! {
     #[test]
     fn any_order_gives_the_datagram_back(
