@@ -186,8 +186,9 @@ impl<'a> Arrival<'a> {
         let datagram = Datagram::parse(packet).map_err(|_| Cause::IpMalformed)?;
         let packet = &packet[..datagram.len];
         let start = usize::from(offload.csum_start).checked_sub(passage.headers.payload);
-        let partial =
-            start.filter(|_| offload.needs_csum).map(|start| (start, usize::from(offload.csum_offset)));
+        // one that is not behind the IP header is a lie, and would be written into it
+        let start = start.filter(|start| offload.needs_csum && *start >= datagram.transport);
+        let partial = start.map(|start| (start, usize::from(offload.csum_offset)));
         let transport = match offload.gso {
             Gso::None => None,
             Gso::TcpV4 | Gso::TcpV6 => {

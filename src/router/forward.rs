@@ -243,7 +243,9 @@ impl Plane {
             Some(_) if cut.is_some() || rewrite.grows() => Fate::Remake(onward),
             Some(_) => Fate::Forward(onward),
             None if size > parked::PACKET_MAX => Fate::Drop(Cause::NeighbourLong),
-            None if !self.neighbours.has_place(route.leg, next_hop) => Fate::Drop(Cause::NeighbourTableFull),
+            None if !self.neighbours.has_place(route.leg, next_hop, now) => {
+                Fate::Drop(Cause::NeighbourTableFull)
+            }
             None if !self.neighbours.has_room(route.leg, next_hop) => Fate::Drop(Cause::NeighbourQueueFull),
             None => Fate::Park(onward),
         };

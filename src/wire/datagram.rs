@@ -213,11 +213,11 @@ pub struct Builder {
 
 impl Builder {
     /// Bytes that the header takes.
-    pub fn len(&self) -> usize {
+    pub fn header_len(&self) -> usize {
         if self.source.is_ipv4() { IPV4_LEN } else { IPV6_LEN }
     }
 
-    /// Writes the header into the first [`Builder::len`] bytes of `packet`, which is as long as it says.
+    /// Writes the header into the first [`Builder::header_len`] bytes of `packet`, which is as long as it says.
     pub fn write(&self, packet: &mut [u8]) {
         let total = packet.len();
         match (self.source, self.destination) {

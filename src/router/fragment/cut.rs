@@ -130,9 +130,9 @@ mod tests {
             id: 77,
             dont_fragment: false,
         };
-        let mut packet = vec![0; builder.len() + len];
+        let mut packet = vec![0; builder.header_len() + len];
         builder.write(&mut packet);
-        (builder.len()..packet.len()).for_each(|at| packet[at] = at as u8);
+        (builder.header_len()..packet.len()).for_each(|at| packet[at] = at as u8);
         packet
     }
 

@@ -20,9 +20,9 @@ fn whole(v6: bool, source: u16, id: u16, len: usize) -> Vec<u8> {
         false => [source, 0xffff].map(|n| Ipv4Addr::from(0x0a00_0000 + u32::from(n)).into()),
     };
     let builder = Builder { source, destination, protocol: UDP, tos: 0, ttl: 64, id, dont_fragment: false };
-    let mut packet = vec![0; builder.len() + len];
+    let mut packet = vec![0; builder.header_len() + len];
     builder.write(&mut packet);
-    (builder.len()..packet.len()).for_each(|at| packet[at] = (at * 7 + usize::from(id)) as u8);
+    (builder.header_len()..packet.len()).for_each(|at| packet[at] = (at * 7 + usize::from(id)) as u8);
     packet
 }
 

@@ -42,9 +42,9 @@ pub fn echo(out: &mut Vec<u8>, request: &Datagram, packet: &[u8], source: IpAddr
         dont_fragment: false,
     };
     let start = out.len();
-    out.resize(start + header.len(), 0);
+    out.resize(start + header.header_len(), 0);
     out.extend_from_slice(request.payload(packet));
-    if let Some(kind) = out.get_mut(start + header.len()) {
+    if let Some(kind) = out.get_mut(start + header.header_len()) {
         *kind = if request.protocol == ICMP { 0 } else { 129 };
     }
     seal(&header, &mut out[start..]);
@@ -78,10 +78,10 @@ pub fn reset(out: &mut Vec<u8>, about: &Datagram, packet: &[u8]) {
         dont_fragment: true,
     };
     let start = out.len();
-    out.resize(start + header.len() + TCP_LEN, 0);
+    out.resize(start + header.header_len() + TCP_LEN, 0);
     let packet = &mut out[start..];
     header.write(packet);
-    let tcp = &mut packet[header.len()..];
+    let tcp = &mut packet[header.header_len()..];
     tcp[..2].copy_from_slice(&head[2..4]);
     tcp[2..4].copy_from_slice(&head[..2]);
     tcp[4..8].copy_from_slice(&sequence.to_be_bytes());

@@ -120,7 +120,7 @@ pub fn write(out: &mut Vec<u8>, error: Error, about: &Datagram, packet: &[u8], s
         dont_fragment: false,
     };
     let start = out.len();
-    out.resize(start + header.len(), 0);
+    out.resize(start + header.header_len(), 0);
     out.extend_from_slice(&[kind, code, 0, 0]);
     match error {
         Error::Redirect(IpAddr::V4(gateway)) => out.extend_from_slice(&gateway.octets()),
@@ -148,7 +148,7 @@ pub fn write(out: &mut Vec<u8>, error: Error, about: &Datagram, packet: &[u8], s
 /// Writes the header of an ICMP packet and its checksum.
 fn seal(header: &Builder, packet: &mut [u8]) {
     header.write(packet);
-    let at = header.len();
+    let at = header.header_len();
     packet[at + 2..at + 4].fill(0);
     let icmp = &packet[at..];
     let pseudo = datagram::pseudo_header(header.source, header.destination, header.protocol, icmp.len());

@@ -42,7 +42,7 @@ proptest! {
             false => [1, 2, 3].map(|n| Ipv4Addr::new(10, 0, 0, n).into()),
         };
         let builder = Builder { source, destination, protocol, tos: fill, ttl: 3, id: 9, dont_fragment: false };
-        let mut packet = vec![fill; builder.len() + len];
+        let mut packet = vec![fill; builder.header_len() + len];
         builder.write(&mut packet);
         let Ok(about) = Datagram::parse(&packet) else { return Ok(()) };
         let mut out = Vec::new();
@@ -64,7 +64,7 @@ proptest! {
             false => [1, 2].map(|n| Ipv4Addr::new(10, 0, 0, n).into()),
         };
         let builder = Builder { source, destination, protocol, tos: 0, ttl: 3, id: 9, dont_fragment: false };
-        let mut packet = vec![0; builder.len()];
+        let mut packet = vec![0; builder.header_len()];
         packet.extend_from_slice(&payload);
         builder.write(&mut packet);
         let about = Datagram::parse(&packet).expect("sound");

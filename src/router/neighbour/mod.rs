@@ -15,8 +15,9 @@
 //! unreachable, and the next packet begins anew. The kernel spreads the 30 seconds at random between 15 and 45; here they
 //! are 30.
 //!
-//! The table is bounded. A full one forgets, in this order, who failed, who is stale, and who has not answered, each time
-//! the one that was used least recently; who is in use stays. So a guest that scans a network pushes out its own scans.
+//! The table is bounded. A full one forgets, in this order, who failed, who is stale, who has not answered, and who was not
+//! used for five seconds, each time the one that was used least recently. So a guest that scans a network pushes out its
+//! own scans.
 //! Each entry has one time at which something is due. The next of all is found by looking at all of them when one was
 //! due: the table is small, and so is the work.
 //!
@@ -51,6 +52,8 @@ pub const DELAY: Duration = Duration::from_secs(5);
 pub const RETRANSMIT: Duration = Duration::from_secs(1);
 /// How often is asked (`mcast_solicit`, `ucast_solicit`).
 pub const QUESTIONS: u8 = 3;
+/// For how long one that is used is safe in a full table.
+const SETTLED: Duration = Duration::from_secs(5);
 /// For how long ARP does not believe another answer (`locktime`).
 const LOCK: Duration = Duration::from_secs(1);
 
@@ -198,8 +201,8 @@ impl Neighbours {
     }
 
     /// Whether another neighbour would find a place.
-    pub fn has_place(&self, leg: LegIndex, address: IpAddr) -> bool {
-        self.index.len() < NEIGHBOURS_MAX || self.find(leg, address).is_some() || self.victim().is_some()
+    pub fn has_place(&self, leg: LegIndex, address: IpAddr, now: Time) -> bool {
+        self.index.len() < NEIGHBOURS_MAX || self.find(leg, address).is_some() || self.victim(now).is_some()
     }
 
     /// A packet goes there: a stale neighbour is to be asked soon.
@@ -363,7 +366,7 @@ impl Neighbours {
 
     fn insert(&mut self, leg: LegIndex, address: IpAddr, state: State, now: Time) -> Option<Slot> {
         if self.index.len() >= NEIGHBOURS_MAX {
-            let victim = self.victim()?;
+            let victim = self.victim(now)?;
             self.remove(victim);
         }
         let (due, queue) = (Time::NEVER, Queue::EMPTY);
@@ -406,17 +409,17 @@ impl Neighbours {
     }
 
     /// Who is forgotten when somebody else needs the place.
-    fn victim(&self) -> Option<Slot> {
-        let rank = |state| match state {
+    fn victim(&self, now: Time) -> Option<Slot> {
+        let rank = |entry: &Entry| match entry.state {
             State::Failed => Some(0),
             State::Stale => Some(1),
             State::Incomplete => Some(2),
-            State::Delay | State::Probe | State::Reachable => None,
+            State::Delay | State::Probe | State::Reachable => (now > entry.used + SETTLED).then_some(3),
         };
         let all = self.entries.iter().enumerate();
         let ranked = all.filter_map(|(slot, entry)| {
-            let entry = (*entry)?;
-            Some((rank(entry.state)?, entry.used, Slot(slot as u32)))
+            let entry = entry.as_ref()?;
+            Some((rank(entry)?, entry.used, Slot(slot as u32)))
         });
         ranked.min_by_key(|(rank, used, _)| (*rank, *used)).map(|(_, _, slot)| slot)
     }

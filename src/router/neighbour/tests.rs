@@ -145,7 +145,7 @@ fn a_scan_pushes_out_only_itself() {
     rig.use_it();
     let scanned = |n: u32| IpAddr::from(Ipv4Addr::from(0x0a02_0000 + n));
     for n in 0..5000 {
-        assert!(rig.table.has_place(LEG, scanned(n)));
+        assert!(rig.table.has_place(LEG, scanned(n), rig.now));
         rig.table.park((LEG, scanned(n)), &[0x45; 60], Rewrite::NONE, None, rig.now);
     }
     assert_eq!(rig.table.list(rig.now).len(), NEIGHBOURS_MAX);
@@ -158,8 +158,11 @@ fn a_scan_pushes_out_only_itself() {
         let (_, slot) = rig.table.resolve(LEG, scanned(n), rig.now).expect("there is a place");
         rig.table.used(slot, rig.now);
     }
-    assert!(!rig.table.has_place(LEG, B), "all are in use");
+    assert!(!rig.table.has_place(LEG, B, rig.now), "all are in use");
     assert_eq!(rig.park(), None);
+    rig.now = rig.now + SETTLED + Duration::from_nanos(1);
+    assert!(rig.table.has_place(LEG, B, rig.now), "none has been used for five seconds");
+    assert_eq!(rig.park(), Some(true));
 }
 
 #[test]

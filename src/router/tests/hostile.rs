@@ -71,7 +71,6 @@ fn offload() -> impl Strategy<Value = Offload> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn whatever_is_sent(
         gather in any::<bool>(),

@@ -156,7 +156,7 @@ pub(super) fn packet(source: &str, destination: &str, protocol: u8, payload: &[u
     let (source, destination) = (ip(source), ip(destination));
     let dont_fragment = true;
     let builder = Builder { source, destination, protocol, tos: 0x1a, ttl: 64, id: 0x1234, dont_fragment };
-    let mut packet = vec![0; builder.len()];
+    let mut packet = vec![0; builder.header_len()];
     packet.extend_from_slice(payload);
     builder.write(&mut packet);
     let at = match protocol {
@@ -165,7 +165,7 @@ pub(super) fn packet(source: &str, destination: &str, protocol: u8, payload: &[u
         TCP => 16,
         _ => return packet,
     };
-    let start = builder.len();
+    let start = builder.header_len();
     if let Some(field) = packet.get_mut(start + at..start + at + 2) {
         field.fill(0);
         let sum = pseudo_header(source, destination, protocol, payload.len());
