@@ -162,13 +162,12 @@ proptest! {
     #[test]
     fn any_order_gives_the_datagram_back(
         v6 in any::<bool>(),
-        len in 0..9000_usize,
+        len in 3000..9000_usize,
         max in 200..3000_usize,
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let sent = whole(v6, 1, 5, len);
         let mut queue = pieces(&sent, max, 5);
-        prop_assume!(queue.len() > 1);
         // copies of some, and all of them in any order
         let copies: Vec<_> = order.iter().map(|index| index.get(&queue).clone()).collect();
         queue.extend(copies);
