@@ -145,7 +145,7 @@ pub(crate) fn neighbour(data: &[u8]) {
         rest = next;
         now = now + std::time::Duration::from_secs(20);
         let Ok(headers) = Headers::parse(bytes, &Offload::NONE) else { continue };
-        let frame = Passage { bytes, edit: Edit::NONE, headers };
+        let frame = Passage { bytes, edit: &Edit::NONE, headers: &headers };
         let leg = usize::from(leg % 3);
         assert!(guards[0].check(&frame).is_ok(), "without permits everything passes");
         let _ = guards[1].check(&frame);

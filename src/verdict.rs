@@ -7,14 +7,15 @@
 use crate::frame::{LEGS_MAX, LegIndex};
 
 /// A device's answer to a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The device itself was the destination.
     Consume,
     /// The frame ends here.
     Drop(Reason),
-    /// A copy out of each of these legs. Never empty: a flood that reaches nobody is a drop.
-    Flood(LegSet),
+    /// A copy out of several legs, which are told beside the verdict (`bridge::Extras`): a set of them is twenty times as
+    /// large as all other answers. Never empty: a flood that reaches nobody is a drop.
+    Flood,
     /// Out of this leg.
     Forward(LegIndex),
     /// The device keeps the frame until something is known.
@@ -129,6 +130,22 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether the frame was turned away at the port it came in on, by a rule for that port: whoever sends many of those
+    /// keeps others waiting for nothing.
+    pub const fn is_guard(self) -> bool {
+        matches!(
+            self,
+            Self::Locked
+                | Self::MacLimit
+                | Self::Quarantined
+                | Self::SourceInvalid
+                | Self::SourceIpGuard
+                | Self::SourceMacGuard
+                | Self::StormLimit
+                | Self::VlanIngress
+        )
+    }
+
     /// The reason with that [`Reason::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vswitchd::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind};
+use vswitchd::bridge::{
+    BridgeConfig, LegConfig, Promiscuous, Role, StationKind, VlanConfig, VlanEntry, VlanProtocol,
+};
 use vswitchd::fabric::{Change, Fabric, Station};
 use vswitchd::frame::{Batch, End, Frame, LinkId, NodeId, Plug, PortId};
 use vswitchd::time::Time;
@@ -13,6 +15,7 @@ use vswitchd::wire::mac::Mac;
 
 /// Something that happens to the fabric.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few at a time")]
 enum Event {
     Change(Change),
     Receive(Vec<(u16, Vec<u8>)>),
@@ -28,6 +31,21 @@ fn port() -> impl Strategy<Value = PortId> {
     (0..12_u16).prop_map(PortId)
 }
 
+fn plug() -> impl Strategy<Value = Plug> {
+    prop_oneof![
+        2 => port().prop_map(Plug::Port),
+        1 => (0..4_u16, 0..2_u8).prop_map(|(link, side)| Plug::Link(LinkId(link), side)),
+    ]
+}
+
+fn vlan() -> impl Strategy<Value = VlanEntry> {
+    (0..4_u16, any::<bool>(), any::<bool>()).prop_map(|(vid, pvid, untagged)| VlanEntry {
+        vid,
+        pvid,
+        untagged,
+    })
+}
+
 /// Few enough stations that they meet, and every sort of address.
 fn mac() -> impl Strategy<Value = Mac> {
     prop_oneof![
@@ -40,16 +58,20 @@ fn mac() -> impl Strategy<Value = Mac> {
 }
 
 fn bridge_config() -> impl Strategy<Value = BridgeConfig> {
-    (0..20_u64, 0..6_u32, 0..2_u16, any::<bool>()).prop_map(|(secs, fdb_max, mask, no_linklocal_learn)| {
-        let ageing = Duration::from_secs(secs);
-        BridgeConfig {
-            ageing,
+    let vlan = (any::<bool>(), any::<bool>(), 0..4_u16).prop_map(|(filtering, provider, default_pvid)| {
+        let protocol = if provider { VlanProtocol::Dot1ad } else { VlanProtocol::Dot1q };
+        VlanConfig { filtering, protocol, default_pvid }
+    });
+    (0..20_u64, 0..6_u32, 0..2_u16, any::<bool>(), vlan).prop_map(
+        |(secs, fdb_max, mask, no_linklocal_learn, vlan)| BridgeConfig {
+            ageing: Duration::from_secs(secs),
             fdb_max,
             group_fwd_mask: mask << 14,
             no_linklocal_learn,
+            vlan,
             ..BridgeConfig::default()
-        }
-    })
+        },
+    )
 }
 
 fn leg_config() -> impl Strategy<Value = LegConfig> {
@@ -105,12 +127,21 @@ fn change() -> impl Strategy<Value = Change> {
         1 => port().prop_map(Change::RemovePort),
         1 => station().prop_map(Change::RemoveStation),
         2 => (port(), any::<bool>()).prop_map(|(p, up)| Change::SetPortUp(p, up)),
+        4 => (plug(), vlan()).prop_map(|(at, entry)| Change::AddVlan(at, entry)),
+        1 => (plug(), 0..4_u16).prop_map(|(at, vid)| Change::RemoveVlan(at, vid)),
+        1 => (port(), prop::option::of(port())).prop_map(|(p, backup)| {
+            Change::SetBackup(Plug::Port(p), backup.map(Plug::Port))
+        }),
     ]
 }
 
 fn frame() -> impl Strategy<Value = Vec<u8>> {
-    let sound = (mac(), mac(), 0..90_usize)
-        .prop_map(|(dst, src, len)| [&dst.0[..], &src.0, &[8, 0], &vec![0; len]].concat());
+    let tag = (prop::sample::select(vec![0x8100_u16, 0x88a8]), 0..4_u16);
+    let tags = prop::collection::vec(tag, 0..3);
+    let sound = (mac(), mac(), tags, 0..90_usize).prop_map(|(dst, src, tags, len)| {
+        let tags = tags.iter().flat_map(|(tpid, tci)| [tpid.to_be_bytes(), tci.to_be_bytes()].concat());
+        [&dst.0[..], &src.0, &tags.collect::<Vec<_>>(), &[8, 0], &vec![0; len]].concat()
+    });
     prop_oneof![20 => sound, 1 => prop::collection::vec(any::<u8>(), 0..30)]
 }
 
@@ -135,7 +166,7 @@ fn lab() -> Vec<Event> {
 fn receive(fabric: &mut Fabric, ingress: PortId, bytes: &[u8], now: Time) -> Result<(), TestCaseError> {
     let told = fabric.explain(ingress, bytes, now);
     let deliveries = told.steps().iter().filter_map(|step| match step {
-        Step::Deliver(port, _) => Some(*port),
+        Step::Deliver(port, edit) => Some((*port, *edit)),
         _ => None,
     });
     let deliveries: Vec<_> = deliveries.collect();
@@ -144,9 +175,10 @@ fn receive(fabric: &mut Fabric, ingress: PortId, bytes: &[u8], now: Time) -> Res
     let dropped_before = fabric.dropped_in(ingress).total();
     fabric.receive(&mut batch, now);
 
-    let delivered: Vec<_> = batch.deliveries().iter().map(|delivery| delivery.port).collect();
+    let delivered: Vec<_> =
+        batch.deliveries().iter().map(|delivery| (delivery.port, delivery.edit)).collect();
     prop_assert_eq!(&delivered, &deliveries, "as explained: {:?}", told);
-    let mut once = delivered.clone();
+    let mut once: Vec<_> = delivered.iter().map(|(port, _)| *port).collect();
     once.sort_unstable();
     once.dedup();
     prop_assert_eq!(once.len(), delivered.len(), "no port gets it twice");

@@ -23,13 +23,13 @@ use vswitchd::wire::mac::Mac;
 
 #[test]
 fn random_frames_go_where_the_kernel_sends_them() {
-    beside_the_kernel(random::<Stage>);
+    beside_the_kernel(|rig| random::<Stage>(rig, false));
 }
 
 /// So that what `tests/model.rs` compares with is itself right.
 #[test]
 fn the_model_sends_random_frames_where_the_kernel_does() {
-    beside_the_kernel(random::<Model>);
+    beside_the_kernel(|rig| random::<Model>(rig, false));
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod numbers;
 use kernel_common::compare::random;
 use kernel_common::rig::Rig;
 use kernel_common::{beside_the_kernel, skipped};
-use vswitchd::sim::Stage;
+use vswitchd::sim::{Model, Stage};
 
 fn beside_a_filtering_kernel(test: impl FnOnce(&mut Rig) + Send) {
     beside_the_kernel(|rig| match rig.can_filter().expect("a bridge can be asked") {
@@ -26,7 +26,18 @@ fn beside_a_filtering_kernel(test: impl FnOnce(&mut Rig) + Send) {
 /// The kernel that can filter need not be the one that `tests/kernel_bridge.rs` ran on.
 #[test]
 fn frames_go_where_this_kernel_sends_them_without_filtering() {
-    beside_a_filtering_kernel(random::<Stage>);
+    beside_a_filtering_kernel(|rig| random::<Stage>(rig, false));
+}
+
+#[test]
+fn random_frames_go_into_the_vlans_the_kernel_puts_them_in() {
+    beside_a_filtering_kernel(|rig| random::<Stage>(rig, true));
+}
+
+/// So that what `tests/model.rs` compares with is itself right.
+#[test]
+fn the_model_puts_random_frames_into_the_vlans_the_kernel_does() {
+    beside_a_filtering_kernel(|rig| random::<Model>(rig, true));
 }
 
 /// So that what the numbers say is what the kernel does.

@@ -11,7 +11,7 @@ use lab_common::sandbox::sandboxed;
 use lab_common::{ids, interface, lab, node, plan, runtime};
 use vswitchd::control::plan::{Cable, Line, PROBE_TIMEOUT, Place, Plan, Probe};
 use vswitchd::lab::netlink::{LinkChange, Netlink};
-use vswitchd::lab::probe;
+use vswitchd::lab::probe::{self, Members};
 use vswitchd::lab::{Lab, netns};
 
 #[test]
@@ -62,6 +62,48 @@ fn probes_tell_what_is_so() {
             assert!(!outcome.detail.is_empty(), "{probe:?}");
         }
         lab.stop_node("a", &mut |_| ());
+    });
+}
+
+#[test]
+fn who_joins_a_group_is_a_member_until_it_leaves() {
+    sandboxed("who_joins_a_group_is_a_member_until_it_leaves", || {
+        let runtime = runtime("multicast");
+        let (_lab, plan) = two_nodes("multicast", &runtime);
+        let node = |name: &str| Place::Node(name.to_owned());
+        let mut members = Members::default();
+        let mut send = |from: Place, to: &str, join, succeed| {
+            let way = (&from, at(to), &node("b"));
+            probe::multicast(&mut members, &plan, way, join, Duration::from_secs(1), succeed)
+        };
+        for (group, file, written) in [
+            ("239.1.1.1:5000", "igmp", "010101EF"),
+            ("[ff15::1]:5000", "igmp6", "ff150000000000000000000000000001"),
+        ] {
+            let is_member = || {
+                let at = netns::open(&netns::path("b")).expect("it is up");
+                let path = format!("/proc/thread-self/net/{file}");
+                let text = netns::within(at.as_fd(), || std::fs::read_to_string(path)).expect("allowed here");
+                text.expect("of the kernel").contains(written)
+            };
+            assert!(send(node("a"), group, true, true).ok, "{group}");
+            assert!(is_member(), "{group}: so that what the switch knows can be looked at");
+            let outcome = send(node("a"), group, false, true);
+            assert!(outcome.ok, "{group}: the kernel's bridge has no querier and floods: {outcome:?}");
+            assert!(!is_member(), "{group}: it is sent without having been asked for");
+            let outcome = send(node("a"), group, false, false);
+            assert!(outcome.ok, "{group}: it does not stop to arrive: {outcome:?}");
+            let outcome = send(Place::Host, group, true, false);
+            assert!(!outcome.ok && outcome.detail.contains("no IP"), "{group}: {outcome:?}");
+        }
+        // the bridge carries nothing more
+        let mut netlink = Netlink::open().expect("rtnetlink");
+        let switch = netlink.index("sw").expect("two_nodes made it");
+        netlink.delete_link(switch).expect("ours");
+        let outcome = send(node("a"), "239.1.1.1:5000", true, false);
+        assert!(!outcome.ok && outcome.detail.contains("in vain"), "{outcome:?}");
+        let outcome = send(node("a"), "239.1.1.1:5000", true, true);
+        assert!(!outcome.ok, "{outcome:?}");
     });
 }
 

@@ -21,14 +21,12 @@ use crate::trace::{Step, Trace, Unlearned};
 use crate::verdict::Reason;
 
 /// The answer at the door.
-#[derive(Debug)]
-pub(super) struct Admission<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
     /// Whether it comes in.
     pub(super) gate: Gate,
     /// Its VLAN, if the bridge filters.
     pub(super) inside: Option<Inside>,
-    /// What is to be written down.
-    pub(super) marks: Marks<'a>,
 }
 
 /// Whether a frame comes in.
@@ -44,17 +42,17 @@ pub(super) enum Gate {
     Teach,
 }
 
-impl Admission<'_> {
-    /// The VLAN id in the key of the FDB.
-    #[inline]
-    pub(super) fn vid(&self) -> u16 {
-        self.inside.map_or(VID_NONE, |inside| inside.tag.vid())
-    }
-
+impl Admission {
     #[inline]
     fn refuse(reason: Reason) -> Self {
-        Self { gate: Gate::Refuse(reason), inside: None, marks: Marks::default() }
+        Self { gate: Gate::Refuse(reason), inside: None }
     }
+}
+
+/// The VLAN id in the key of the FDB.
+#[inline]
+pub(super) fn vid(inside: Option<&Inside>) -> u16 {
+    inside.map_or(VID_NONE, |inside| inside.tag.vid())
 }
 
 impl Plane {
@@ -65,9 +63,10 @@ impl Plane {
         from: End<'_>,
         passage: &Passage<'a>,
         now: Time,
+        marks: &mut Marks<'a>,
         trace: &mut Trace,
-    ) -> Admission<'a> {
-        let h = &passage.headers;
+    ) -> Admission {
+        let h = passage.headers;
         if !from.state.up {
             return Admission::refuse(Reason::IngressDown); // B16
         }
@@ -81,7 +80,7 @@ impl Plane {
             if let Some(group) = h.dst.link_local()
                 && !self.forwards_group(from, group)
             {
-                return self.link_local(from, passage, now, trace, group);
+                return self.link_local(from, passage, now, marks, trace, group);
             }
             if !learns(from.state.tree) {
                 return Admission::refuse(Reason::PortBlocking); // B16
@@ -94,48 +93,36 @@ impl Plane {
         if let Some(inside) = &inside {
             trace.note(Step::Vlan(inside.tag.vid()));
         }
-        let mut admission = Admission { gate: Gate::Pass, inside, marks: Marks::default() };
         if from.state.is_host() {
             trace.note(Step::NotLearned(h.src, Unlearned::Host));
-            return admission;
+            return Admission { gate: Gate::Pass, inside };
         }
         // the sight is needed if the leg is locked, even where it may not teach
-        let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
+        let vid = vid(inside.as_ref());
+        let sight = self.fdb.sight(vid, h.src, from.leg, now);
         if from.state.config.locked
-            && let Some((reason, marks)) = self.lock(from, sight)
+            && let Some(reason) = self.lock(from, sight, now, marks)
         {
-            return Admission { gate: Gate::Refuse(reason), inside, marks };
+            return Admission { gate: Gate::Refuse(reason), inside };
         }
-        if !from.state.guard.is_empty()
-            && let Err(spoof) = from.state.guard.check(passage)
-        {
-            admission.gate = Gate::Refuse(match spoof {
-                Spoof::Ip => Reason::SourceIpGuard,
-                Spoof::Mac => Reason::SourceMacGuard,
-            });
-            return admission;
+        if let Some(reason) = spoofs(from, passage) {
+            return Admission { gate: Gate::Refuse(reason), inside };
         }
-        if from.state.config.mac_limit > 0
-            && matches!(sight, Sight::Move(..) | Sight::New(_))
-            && !self.fdb.has_room_at(from.leg, from.state.config.mac_limit, now)
-        {
+        if from.state.config.mac_limit > 0 && self.is_one_too_many(from, sight, now) {
             trace.note(Step::NotLearned(h.src, Unlearned::Limit));
-            return Admission { gate: Gate::Refuse(Reason::MacLimit), ..admission };
+            return Admission { gate: Gate::Refuse(Reason::MacLimit), inside };
         }
-        admission.marks.sight = self.teach(from, h, sight, trace);
-        if let Some(Sight::Move(..)) = admission.marks.sight {
-            admission.marks.flap = self.flap(from, h, admission.vid(), now);
-            if let Flap::Alarm { until, .. } = admission.marks.flap
+        marks.sight = self.teach(from, h, sight, trace);
+        if let Some(Sight::Move(..)) = marks.sight {
+            marks.flap = self.flap(from, h, vid, now);
+            if let Flap::Alarm { until, .. } = marks.flap
                 && until > now
             {
-                admission.gate = Gate::Refuse(Reason::Quarantined);
-                return admission;
+                return Admission { gate: Gate::Refuse(Reason::Quarantined), inside };
             }
         }
-        if from.state.tree == PortState::Learning {
-            admission.gate = Gate::Teach; // B16
-        }
-        admission
+        let gate = if from.state.tree == PortState::Learning { Gate::Teach } else { Gate::Pass }; // B16
+        Admission { gate, inside }
     }
 
     #[cold]
@@ -179,28 +166,36 @@ impl Plane {
     /// The frame ends here, but teaches unless that is switched off, the leg does not learn, or its VLAN is not the
     /// leg's (B22), or it is a PAUSE (B35). The lock is not asked: this is how an 802.1X supplicant behind it is heard.
     #[cold]
-    fn link_local<'a>(
+    fn link_local(
         &self,
         from: End<'_>,
-        passage: &Passage<'a>,
+        passage: &Passage<'_>,
         now: Time,
+        marks: &mut Marks<'_>,
         trace: &mut Trace,
         group: u8,
-    ) -> Admission<'a> {
-        let h = &passage.headers;
+    ) -> Admission {
+        let h = passage.headers;
+        if let Some(reason) = spoofs(from, passage) {
+            trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal));
+            return Admission::refuse(reason);
+        }
         let mut admission = Admission::refuse(Reason::LinkLocal);
         let inside = self.inside(from, h);
         match inside {
             Ok(inside) if group != 1 && !self.config.no_linklocal_learn && learns(from.state.tree) => {
                 admission.inside = inside;
-                let sight = self.fdb.sight(admission.vid(), h.src, from.leg, now);
-                admission.marks.sight = self.teach(from, h, sight, trace);
+                let sight = self.fdb.sight(vid(inside.as_ref()), h.src, from.leg, now);
+                match self.is_one_too_many(from, sight, now) {
+                    true => trace.note(Step::NotLearned(h.src, Unlearned::Limit)),
+                    false => marks.sight = self.teach(from, h, sight, trace),
+                }
             }
             _ => trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal)),
         }
         if group == self.own_group() && self.config.stp.mode != StpMode::Off && is_llc(h) {
-            admission.marks.bpdu = read_bpdu(passage).is_some();
-            admission.gate = match admission.marks.bpdu {
+            marks.bpdu = read_bpdu(passage).is_some();
+            admission.gate = match marks.bpdu {
                 true => Gate::Consume,
                 false => Gate::Refuse(Reason::BpduMalformed),
             };
@@ -208,17 +203,27 @@ impl Plane {
         admission
     }
 
+    /// Whether the leg has as many stations as it may have, and this would be another one.
+    #[cold]
+    fn is_one_too_many(&self, from: End<'_>, sight: Sight, now: Time) -> bool {
+        let limit = from.state.config.mac_limit;
+        limit > 0
+            && matches!(sight, Sight::Move(..) | Sight::New(_))
+            && !self.fdb.has_room_at(from.leg, limit, now)
+    }
+
     /// Why a locked leg turns the frame away, if it does, and what is noted for whoever may let it in (B21).
     #[cold]
-    fn lock<'a>(&self, from: End<'_>, sight: Sight) -> Option<(Reason, Marks<'a>)> {
-        let noted = |sight| Marks { sight: Some(sight), kind: StationKind::Locked, ..Marks::default() };
+    fn lock(&self, from: End<'_>, sight: Sight, now: Time, marks: &mut Marks<'_>) -> Option<Reason> {
         let mab = from.state.config.mab && !self.fdb.forgets_at_once();
-        let marks = match sight {
+        match sight {
             Sight::Refresh(slot) if self.fdb.kind(slot) != StationKind::Locked => return None,
-            Sight::New(_) | Sight::Refresh(_) if mab => noted(sight),
-            _ => Marks::default(),
-        };
-        Some((Reason::Locked, marks))
+            Sight::New(_) | Sight::Refresh(_) if mab && !self.is_one_too_many(from, sight, now) => {
+                (marks.sight, marks.kind) = (Some(sight), StationKind::Locked);
+            }
+            _ => {}
+        }
+        Some(Reason::Locked)
     }
 
     /// The sight if it is to be committed, with a note of what it means.
@@ -252,6 +257,18 @@ impl Plane {
         trace.note(Step::NotLearned(h.src, unlearned));
         None
     }
+}
+
+/// Why the frame claims an address that may not be used at the leg, if it does.
+#[inline]
+fn spoofs(from: End<'_>, passage: &Passage<'_>) -> Option<Reason> {
+    if from.state.guard.is_empty() {
+        return None;
+    }
+    from.state.guard.check(passage).err().map(|spoof| match spoof {
+        Spoof::Ip => Reason::SourceIpGuard,
+        Spoof::Mac => Reason::SourceMacGuard,
+    })
 }
 
 /// Whether the frame is of the kind that BPDUs are: 802.3 with a length, and in no VLAN (`llc_rcv`).

@@ -78,7 +78,7 @@ impl<'a> Crossing<'a> {
         inside: Option<&'a Inside>,
     ) -> Self {
         let private = !config.icc && is_conversation(passage);
-        Self { from, h: &passage.headers, inside, private, suppressed: false }
+        Self { from, h: passage.headers, inside, private, suppressed: false }
     }
 }
 

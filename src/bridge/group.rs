@@ -54,7 +54,7 @@ impl Plane {
         withhold: impl FnMut(LegIndex, Reason),
     ) -> Verdict {
         if !self.multicast.is_on() {
-            return self.flood(crossing, Cast::Multicast, trace, withhold); // B79
+            return self.flood(crossing, Cast::Multicast, trace, extras, withhold); // B79
         }
         let judgement = match self.judge(passage) {
             Ok(judgement) => judgement,
@@ -62,7 +62,7 @@ impl Plane {
         };
         marks.message = judgement.message.is_some().then_some(judgement);
         match self.multicast.scope(judgement.audience, vid, now) {
-            Scope::Flood => self.flood(crossing, Cast::Multicast, trace, withhold),
+            Scope::Flood => self.flood(crossing, Cast::Multicast, trace, extras, withhold),
             Scope::Only(only) => self.deliver_group(crossing, &only, now, trace, extras, withhold),
         }
     }
@@ -77,7 +77,7 @@ impl Plane {
     }
 
     fn judge<'a>(&self, passage: &Passage<'a>) -> Result<Judgement<'a>, Malformed> {
-        let h = &passage.headers;
+        let h = passage.headers;
         self.multicast.judge(h.ether_type, h.dst, passage.payload(), h.partial)
     }
 
@@ -93,7 +93,7 @@ impl Plane {
         mut withhold: impl FnMut(LegIndex, Reason),
     ) -> Verdict {
         trace.note(Step::Members);
-        let mut legs = LegSet::EMPTY;
+        extras.flood = LegSet::EMPTY;
         let mut common = Reason::NoMember;
         let mut may = |leg, trace: &mut Trace| {
             let Some(to) = self.end(leg) else { return false };
@@ -108,10 +108,10 @@ impl Plane {
                 }
             }
         };
-        only.legs.iter().filter(|leg| may(*leg, trace)).for_each(|leg| legs.insert(leg));
+        only.legs.iter().filter(|leg| may(*leg, trace)).for_each(|leg| extras.flood.insert(leg));
         if only.host {
             let hosts = self.ends().filter(|end| end.state.is_host());
-            hosts.filter(|end| may(end.leg, trace)).for_each(|end| legs.insert(end.leg));
+            hosts.filter(|end| may(end.leg, trace)).for_each(|end| extras.flood.insert(end.leg));
         }
         for leg in only.unicast.iter() {
             if !may(leg, trace) {
@@ -125,9 +125,9 @@ impl Plane {
                 extras.any = true;
             }
         }
-        match legs.is_empty() && extras.copies.is_empty() {
+        match extras.flood.is_empty() && extras.copies.is_empty() {
             true => drop(common, trace),
-            false => Verdict::Flood(legs),
+            false => Verdict::Flood,
         }
     }
 
@@ -147,7 +147,7 @@ impl Plane {
     }
 
     /// What the frame says of neighbours, where that matters (B83).
-    #[inline]
+    #[inline(always)]
     pub(super) fn talk(
         &self,
         crossing: &Crossing<'_>,
@@ -156,10 +156,19 @@ impl Plane {
         now: Time,
     ) -> Option<neighbour::Judgement> {
         let Neighbourly { proxy, suppression } = self.neighbourly;
-        if !(proxy || suppression) {
-            return None;
-        }
-        let h = &passage.headers;
+        if proxy || suppression { self.listen(crossing, passage, vid, now) } else { None }
+    }
+
+    #[cold]
+    fn listen(
+        &self,
+        crossing: &Crossing<'_>,
+        passage: &Passage<'_>,
+        vid: u16,
+        now: Time,
+    ) -> Option<neighbour::Judgement> {
+        let suppression = self.neighbourly.suppression;
+        let h = passage.headers;
         let talk = Talk::of(passage, vid, h.partial)?;
         let from = crossing.from;
         let ingress = Ingress { leg: from.leg, config: &from.state.config, vid, suppression };
@@ -193,9 +202,14 @@ impl Plane {
 
 /// What comes of a message about groups, or of time.
 pub(super) fn tell(out: &mut Outbox, effect: Effect<'_>) {
+    tell_whose(out, effect, false);
+}
+
+/// The same; `permanent` if it is the user who says so.
+pub(super) fn tell_whose(out: &mut Outbox, effect: Effect<'_>, permanent: bool) {
     let joining = |change: Change| {
         let Change { leg, vid, group, source } = change;
-        Joining { leg, vid, group, source }
+        Joining { leg, vid, group, source, permanent }
     };
     match effect {
         Effect::Disabled => out.tell(Event::SnoopingOff),

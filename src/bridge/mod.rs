@@ -58,7 +58,7 @@ pub use vlan::{Came, Inside};
 
 use std::time::Duration;
 
-use self::admit::Gate;
+use self::admit::{Admission, Gate};
 use self::commit::Marks;
 use self::deliver::{End, LegState};
 use self::fdb::Fdb;
@@ -123,14 +123,16 @@ pub struct Decision {
     pub inside: Option<Inside>,
 }
 
-/// Copies that a frame has beside those of its verdict; usually none.
+/// Where the copies of a frame go that has more than one: what is too large to be handed back with every decision.
 #[derive(Debug, Default)]
 pub struct Extras {
+    /// The legs of a [`Verdict::Flood`]; left from before with any other verdict.
+    pub flood: LegSet,
     /// Copies as the frame came in, for legs that watch (`promiscuous = "monitor"`).
     pub mirrors: LegSet,
     /// Copies to one station each of a group (B77).
     pub copies: Vec<(LegIndex, Mac)>,
-    /// Whether there are any of either.
+    /// Whether there are any of the last two, which can go with any verdict.
     pub any: bool,
 }
 
@@ -198,7 +200,8 @@ impl Bridge {
     ) -> Decision {
         let Self { plane, withheld, counters } = self;
         counters.received += 1;
-        let (decision, marks) = plane.decide(leg, passage, now, trace, extras, |leg, reason| {
+        let mut marks = Marks::default();
+        let decision = plane.decide(leg, passage, now, &mut marks, trace, extras, |leg, reason| {
             withheld[usize::from(leg.0)].count(reason);
         });
         self.commit(leg, decision.inside.as_ref(), passage, &marks, now, out);
@@ -215,7 +218,7 @@ impl Bridge {
         trace: &mut Trace,
         extras: &mut Extras,
     ) -> Decision {
-        self.plane.decide(leg, passage, now, trace, extras, |_, _| {}).0
+        self.plane.decide(leg, passage, now, &mut Marks::default(), trace, extras, |_, _| {})
     }
 
     /// What a frame with that decision becomes when it leaves through `leg`; `None` if it would have too many tags.
@@ -227,37 +230,37 @@ impl Bridge {
 
 impl Plane {
     #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what `forward` and `explain` have in common")]
     fn decide<'a>(
         &self,
         leg: LegIndex,
         passage: &Passage<'a>,
         now: Time,
+        marks: &mut Marks<'a>,
         trace: &mut Trace,
         extras: &mut Extras,
         withhold: impl FnMut(LegIndex, Reason),
-    ) -> (Decision, Marks<'a>) {
+    ) -> Decision {
         let Some(from) = self.end(leg) else {
-            let verdict = drop(Reason::IngressDown, trace);
-            return (Decision { verdict, inside: None }, Marks::default());
+            return Decision { verdict: drop(Reason::IngressDown, trace), inside: None };
         };
-        let mut admission = self.admit(from, passage, now, trace);
-        let inside = admission.inside;
-        let verdict = match admission.gate {
+        let Admission { gate, inside } = self.admit(from, passage, now, marks, trace);
+        let verdict = match gate {
             Gate::Consume => {
                 trace.note(Step::Consume);
                 Verdict::Consume
             }
-            Gate::Pass => self.route(from, passage, &mut admission, now, trace, extras, withhold),
+            Gate::Pass => self.route(from, passage, inside.as_ref(), now, marks, trace, extras, withhold),
             Gate::Refuse(reason) => drop(reason, trace),
             Gate::Teach => {
-                self.overhear(passage, &mut admission.marks);
+                self.overhear(passage, marks);
                 drop(Reason::PortBlocking, trace)
             }
         };
         if self.mirrored && from.state.up {
             self.mirror(leg, &verdict, trace, extras);
         }
-        (Decision { verdict, inside }, admission.marks)
+        Decision { verdict, inside }
     }
 
     /// Copies for those who watch, and do not get the frame anyway.
@@ -265,7 +268,7 @@ impl Plane {
     fn mirror(&self, from: LegIndex, verdict: &Verdict, trace: &mut Trace, extras: &mut Extras) {
         for leg in self.mirrors.iter() {
             let gets_it = match verdict {
-                Verdict::Flood(legs) => legs.contains(leg),
+                Verdict::Flood => extras.flood.contains(leg),
                 Verdict::Forward(to) => *to == leg,
                 Verdict::Consume | Verdict::Drop(_) | Verdict::Park => false,
             };

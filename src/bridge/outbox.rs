@@ -40,6 +40,8 @@ pub enum Event {
     NewRoot(BridgeId),
     /// A leg is not heard for a while because that station keeps moving there.
     Quarantined(Sighting),
+    /// The leg is heard again.
+    Released(LegIndex),
     /// A multicast router was found behind a leg, or lost.
     Router(LegIndex, bool),
     /// There were more groups than there may be: snooping has switched itself off (B76).
@@ -56,7 +58,9 @@ impl Event {
         match *self {
             Self::Forgotten(s) | Self::Learned(s) | Self::Quarantined(s) => (Some(s.leg), None),
             Self::Moved(s, to) => (Some(s.leg), Some(to)),
-            Self::BpduGuard(leg) | Self::Router(leg, _) | Self::State(leg, _) => (Some(leg), None),
+            Self::BpduGuard(leg) | Self::Released(leg) | Self::Router(leg, _) | Self::State(leg, _) => {
+                (Some(leg), None)
+            }
             Self::Joined(joining) | Self::Left(joining) => (Some(joining.leg), None),
             Self::NewRoot(_) | Self::SnoopingOff | Self::TopologyChange => (None, None),
         }
@@ -87,6 +91,8 @@ pub struct Joining {
     pub group: Group,
     /// The source that it is about, if it is not about all of them.
     pub source: Option<IpAddr>,
+    /// The user said so.
+    pub permanent: bool,
 }
 
 /// Frames that wait to be sent, first come, first served.

@@ -1,10 +1,11 @@
 //! Where an admitted frame goes.
 
-use super::admit::Admission;
+use super::admit::vid;
 use super::commit::Marks;
 use super::deliver::{Crossing, End, may_deliver};
 use super::fdb::{Place, Sight};
 use super::guard::storm::Storm;
+use super::vlan::Inside;
 use super::{Extras, Plane, StationKind, drop};
 use crate::frame::{LegIndex, Passage};
 use crate::time::Time;
@@ -18,40 +19,39 @@ impl Plane {
         &self,
         from: End<'_>,
         passage: &Passage<'a>,
-        admission: &mut Admission<'a>,
+        inside: Option<&Inside>,
         now: Time,
+        marks: &mut Marks<'a>,
         trace: &mut Trace,
         extras: &mut Extras,
         mut withhold: impl FnMut(LegIndex, Reason),
     ) -> Verdict {
-        let h = &passage.headers;
-        let inside = admission.inside;
-        let vid = admission.vid();
-        let mut crossing = Crossing::new(&self.config, from, passage, inside.as_ref());
+        let h = passage.headers;
+        let vid = vid(inside);
+        let mut crossing = Crossing::new(&self.config, from, passage, inside);
         if let Some(talk) = self.talk(&crossing, passage, vid, now) {
             crossing.suppressed = talk.suppressed;
-            admission.marks.talk = Some(talk);
+            marks.talk = Some(talk);
         }
         if h.dst.is_group() {
             let cast = if h.dst.is_broadcast() { Cast::Broadcast } else { Cast::Multicast };
             let limited = h.dst.link_local().is_none();
-            if limited && self.is_storm(from, cast, &mut admission.marks, now) {
+            if limited && self.is_storm(from, cast, marks, now) {
                 return drop(Reason::StormLimit, trace);
             }
             if cast == Cast::Broadcast {
-                return self.flood(&crossing, cast, trace, withhold);
+                return self.flood(&crossing, cast, trace, extras, withhold);
             }
-            let marks = &mut admission.marks;
             return self.route_group(&crossing, passage, (vid, now), marks, trace, extras, withhold);
         }
-        let place = self.destination(&crossing, admission, now);
+        let place = self.destination(&crossing, vid, marks.sight, now);
         trace.note(Step::Lookup(h.dst, place.map(|place| place.leg)));
         let to = match place {
             None => {
-                if self.is_storm(from, Cast::UnknownUnicast, &mut admission.marks, now) {
+                if self.is_storm(from, Cast::UnknownUnicast, marks, now) {
                     return drop(Reason::StormLimit, trace);
                 }
-                return self.flood(&crossing, Cast::UnknownUnicast, trace, withhold);
+                return self.flood(&crossing, Cast::UnknownUnicast, trace, extras, withhold);
             }
             Some(place) if place.kind == StationKind::Local => self.host(place.leg),
             Some(place) => self.end(place.leg).map(|to| self.backed_up(to, trace)),
@@ -71,13 +71,19 @@ impl Plane {
 
     /// Where the table has the destination once the source has taught it.
     #[inline]
-    fn destination(&self, crossing: &Crossing<'_>, admission: &Admission<'_>, now: Time) -> Option<Place> {
+    fn destination(
+        &self,
+        crossing: &Crossing<'_>,
+        vid: u16,
+        sight: Option<Sight>,
+        now: Time,
+    ) -> Option<Place> {
         let h = crossing.h;
-        match admission.marks.sight {
+        match sight {
             Some(Sight::Move(..) | Sight::New(_) | Sight::Refresh(_)) if h.dst == h.src => {
                 Some(Place { leg: crossing.from.leg, kind: StationKind::Learned })
             }
-            _ => self.fdb.lookup(admission.vid(), h.dst, now),
+            _ => self.fdb.lookup(vid, h.dst, now),
         }
     }
 
@@ -121,16 +127,17 @@ impl Plane {
         crossing: &Crossing<'_>,
         cast: Cast,
         trace: &mut Trace,
+        extras: &mut Extras,
         mut withhold: impl FnMut(LegIndex, Reason),
     ) -> Verdict {
         trace.note(Step::Flood(cast));
-        let mut legs = LegSet::EMPTY;
+        extras.flood = LegSet::EMPTY;
         let mut anybody = false;
         let mut common = None;
         for to in self.ends() {
             match may_deliver(crossing, &self.vlans, to, Some(cast)) {
                 Ok(()) => {
-                    legs.insert(to.leg);
+                    extras.flood.insert(to.leg);
                     anybody = true;
                 }
                 Err(Reason::NoPort | Reason::SamePort) => {}
@@ -141,6 +148,6 @@ impl Plane {
                 }
             }
         }
-        if anybody { Verdict::Flood(legs) } else { drop(common.unwrap_or(Reason::NoPort), trace) }
+        if anybody { Verdict::Flood } else { drop(common.unwrap_or(Reason::NoPort), trace) }
     }
 }

@@ -160,4 +160,5 @@ Examples:
 
 The lab runs in fresh namespaces: the real host sees nothing of it, and root is
 not needed where the kernel lets users have namespaces. One line per [[expect]];
-exit status 1 when one does not hold.";
+exit status 1 when one does not hold. `after 2.1 s` is how long after the lab was
+ready something was seen; expectations are tried one after the other.";

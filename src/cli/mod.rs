@@ -21,6 +21,7 @@ mod man;
 mod mdb;
 mod monitor;
 mod port;
+mod progress;
 mod reload;
 mod run;
 mod stream;

@@ -124,7 +124,8 @@ impl Words<'_> {
             Step::Vlan(vid) => (format!("is in VLAN {vid}"), self.leg(self.from).1),
             Step::Withhold(leg, reason) => self.withheld(*leg, *reason),
         };
-        ExplainStep { text, line: line.map(|line| line.0) }
+        // what was changed by hand stands on no line
+        ExplainStep { text, line: line.map(|line| line.0).filter(|line| *line > 0) }
     }
 
     fn unlearned(&self, mac: Mac, why: Unlearned) -> (String, Option<Line>) {

@@ -5,7 +5,9 @@
 
 mod layer2;
 
-pub use layer2::{GroupView, MdbView, RouterView, TreePortView, TreeView, VlanEntryView, VlanView};
+pub use layer2::{
+    GroupView, MdbView, RouterView, SourceView, TreePortView, TreeView, VlanEntryView, VlanView,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,9 +104,10 @@ pub struct StationView {
 /// A line of `show drops`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DropView {
-    /// The port.
+    /// The port or end of a link.
     pub port: String,
-    /// `in`: frames that came in here and ended; `out`: copies that would have left here but were withheld or lost.
+    /// `in`: frames that came in here and ended; `out`: copies that would have left here but were withheld or lost, or
+    /// that left over this link and ended behind it.
     pub direction: String,
     /// The reason's name.
     pub reason: String,

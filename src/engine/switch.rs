@@ -5,6 +5,10 @@
 //! still in the cache: the batch is for small frames, whose cost is the call. Copies are sorted by port before they
 //! are written because one call may then carry many (raw ports), and keep the order they arrived in.
 //!
+//! A port whose frames are refused by its guards (a storm, spoofed sources, more stations than it may have) costs as much
+//! to read as any other. So that it is nobody else's loss, it rests after a batch worth of them: it is not read for a
+//! while, and what its guest sends meanwhile waits in the guest's own queue.
+//!
 //! After birth nothing here allocates per frame.
 
 use std::collections::VecDeque;
@@ -19,7 +23,7 @@ use super::Event;
 use super::capture::Captures;
 use super::monitor::Monitors;
 use crate::fabric::{Change, Fabric};
-use crate::frame::{BATCH_MAX, Batch, Outgoing, PORTS_MAX, PortId};
+use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
 use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
 
@@ -27,6 +31,11 @@ use crate::time::Time;
 const FRAMES_PER_TURN: usize = BATCH_MAX;
 /// Bytes after which a batch is closed: one large frame, so that it is written while it is still in the cache.
 const BYTES_PER_TURN: usize = 32 * 1024;
+
+/// Refused frames in a row after which a port rests.
+const REFUSED_MAX: usize = BATCH_MAX;
+/// How long. A flood then takes some 32,000 reads per second, a few percent of the thread's time.
+const REST: Duration = Duration::from_millis(2);
 
 /// What the engine counts about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +62,8 @@ pub struct Switch {
     registry: Registry,
     slots: Vec<Slot>,
     ready: VecDeque<PortId>,
+    /// Ports that are not read for now, with the end of that, the first to end first.
+    resting: VecDeque<(Time, PortId)>,
     pool: Pool,
     batch: Batch,
     /// Ports with something in their `outgoing`, in the order they got it.
@@ -64,8 +75,10 @@ pub struct Switch {
 #[derive(Debug, Default)]
 struct Slot {
     port: Option<Port>,
-    /// Whether it is on the ready list.
+    /// Whether it is on the ready list, or rests.
     ready: bool,
+    /// Frames in a row that its guards refused.
+    refused: usize,
     /// What leaves here of the current batch.
     outgoing: Vec<Outgoing>,
 }
@@ -81,6 +94,7 @@ impl Switch {
             registry,
             slots: std::iter::repeat_with(Slot::default).take(PORTS_MAX).collect(),
             ready: VecDeque::with_capacity(PORTS_MAX),
+            resting: VecDeque::with_capacity(PORTS_MAX),
             pool: Pool::default(),
             batch: Batch::new(),
             sending: Vec::with_capacity(PORTS_MAX),
@@ -130,7 +144,9 @@ impl Switch {
 
     /// How long there is nothing to do unless somebody speaks.
     pub(super) fn sleep(&self, now: Time) -> Option<Duration> {
-        self.fabric.deadline().map(|deadline| deadline - now)
+        let rested = self.resting.front().map(|(until, _)| *until);
+        let next = [self.fabric.deadline(), rested].into_iter().flatten().min();
+        next.map(|deadline| deadline - now)
     }
 
     /// The poll has something to say about a port.
@@ -151,12 +167,16 @@ impl Switch {
     /// One batch for each port that is ready now, then the fabric's timers.
     pub(super) fn turn(&mut self, now: Time) {
         self.now = now;
+        while let Some((_, id)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            self.ready.push_back(id);
+        }
         for _ in 0..self.ready.len() {
             let Some(id) = self.ready.pop_front() else { break };
             match self.serve(id) {
                 Served::Again => self.ready.push_back(id),
                 Served::Gone(error) => self.close(id, error),
                 Served::Idle => self.slots[usize::from(id.0)].ready = false,
+                Served::Tired => self.resting.push_back((now + REST, id)),
             }
         }
         if self.fabric.deadline().is_some_and(|deadline| deadline <= now) {
@@ -170,14 +190,17 @@ impl Switch {
     fn serve(&mut self, id: PortId) -> Served {
         let Some(port) = &mut self.slots[usize::from(id.0)].port else { return Served::Idle };
         let received = port.receive(&mut self.pool, &mut self.batch, FRAMES_PER_TURN, BYTES_PER_TURN);
+        let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
             self.fabric.receive(&mut self.batch, self.now);
+            tired = self.slots[usize::from(id.0)].is_tired(&self.batch);
             self.finish();
         }
         match received {
-            Received::Drained => Served::Idle,
             Received::Gone(error) => Served::Gone(error),
+            Received::Drained | Received::More if tired => Served::Tired,
+            Received::Drained => Served::Idle,
             Received::More => Served::Again,
         }
     }
@@ -220,9 +243,52 @@ impl Switch {
     }
 }
 
+impl Slot {
+    /// Whether the port has sent too much that its guards refuse, now that this is what became of its batch.
+    fn is_tired(&mut self, batch: &Batch) -> bool {
+        let is_refused = |end: &&End| matches!(end, End::Dropped(reason) if reason.is_guard());
+        let refused = batch.ends().iter().filter(is_refused).count();
+        self.refused = if 2 * refused > batch.received() { self.refused + refused } else { 0 };
+        let tired = self.refused >= REFUSED_MAX;
+        if tired {
+            self.refused = 0;
+        }
+        tired
+    }
+}
+
 /// What is to be done with a port after its turn.
 enum Served {
     Again,
     Gone(io::Error),
     Idle,
+    Tired,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+    use crate::verdict::Reason;
+
+    fn batch(ends: &[End]) -> Batch {
+        let mut batch = Batch::new();
+        ends.iter().for_each(|_| batch.push(Frame::copy_of(&[0; 60], PortId(0))));
+        ends.iter().for_each(|end| batch.end(*end));
+        batch
+    }
+
+    #[test]
+    fn who_sends_what_is_refused_rests() {
+        let refused = End::Dropped(Reason::StormLimit);
+        let other = End::Dropped(Reason::NoPort);
+        let mut slot = Slot::default();
+        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 1])), "one less");
+        assert!(slot.is_tired(&batch(&[refused])), "in a row, however many at a time");
+        assert!(!slot.is_tired(&batch(&[refused])), "and from the start again");
+        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 2])));
+        assert!(!slot.is_tired(&batch(&[refused, End::Sent])), "half is well behaved: forgiven");
+        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 1])));
+        assert!(!slot.is_tired(&batch(&[other; BATCH_MAX])), "what no guard refused does not count");
+    }
 }

@@ -24,7 +24,8 @@ impl Fabric {
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
             Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
                 let leg = self.leg_on(bridge, at)?;
-                Ok(self.bridge_mut(bridge)?.0.add_station(mac, vlan, leg, kind, now)?)
+                let (bridge, out) = self.bridge_mut(bridge)?;
+                Ok(bridge.add_station(mac, vlan, leg, kind, now, out)?)
             }
             Change::AddVlan(at, entry) => {
                 let (bridge, leg, _) = self.leg_mut(at)?;
@@ -74,6 +75,13 @@ impl Fabric {
                 let Leg { node, leg } = self.leg_of(at)?;
                 let backup = backup.map(|backup| self.leg_on(node, backup)).transpose()?;
                 Ok(self.bridge_mut(node)?.0.set_backup(leg, backup)?)
+            }
+            Change::SetLinkUp(link, up) => {
+                let ends = self.graph.link(link).ok_or(ChangeError::Unknown)?;
+                ends.into_iter().try_for_each(|end| {
+                    let (bridge, out) = self.bridge_mut(end.node)?;
+                    Ok(bridge.set_up(end.leg, up, now, out)?)
+                })
             }
             Change::SetPortUp(port, up) => {
                 let (bridge, leg, out) = self.leg_mut(Plug::Port(port))?;

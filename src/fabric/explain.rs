@@ -44,7 +44,7 @@ impl Traveller for Thought<'_> {
             Ok(headers) => headers,
             Err(reason) => return Decision { verdict: Verdict::Drop(reason), inside: None },
         };
-        let passage = Passage { bytes: self.frame, edit: *edit, headers };
+        let passage = Passage { bytes: self.frame, edit, headers: &headers };
         match self.fabric.node(leg.node) {
             Some(Node::Bridge(bridge)) => {
                 bridge.explain(leg.leg, &passage, self.now, &mut self.trace, &mut self.extras)

@@ -29,14 +29,18 @@ impl Traveller for Flight<'_> {
         self.extras.clear();
         let frame = &self.batch.frames()[self.index];
         let bytes = frame.bytes();
+        let edited;
         let headers = match edit.is_none() {
-            true => *self.headers,
+            true => self.headers,
             false => match Headers::edited(bytes, edit, &frame.offload) {
-                Ok(headers) => headers,
+                Ok(headers) => {
+                    edited = headers;
+                    &edited
+                }
                 Err(reason) => return Decision { verdict: Verdict::Drop(reason), inside: None },
             },
         };
-        let passage = Passage { bytes, edit: *edit, headers };
+        let passage = Passage { bytes, edit, headers };
         match self.nodes.get_mut(usize::from(leg.node.0)).and_then(Option::as_mut) {
             Some(Node::Bridge(bridge)) => {
                 let out = self.outbox.of(leg.node);

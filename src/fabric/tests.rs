@@ -1,5 +1,8 @@
 //! The graph as its users see it: links, loops, hop limits, changes, and where everything is counted.
 
+mod loops;
+mod tags;
+
 use super::walk::DEVICES_MAX;
 use super::*;
 use crate::bridge::{BridgeConfig, LegConfig, Role, StationKind};

@@ -32,6 +32,13 @@ impl Fabric {
         self.node(node).map(|Node::Bridge(bridge)| bridge.withheld(leg)).unwrap_or_default()
     }
 
+    /// Why copies that would have left a bridge through its links were withheld, or ended behind them.
+    pub fn withheld_at_links(&self, bridge: NodeId) -> Vec<(Plug, DropCounters)> {
+        let mut legs = self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.withheld(leg)));
+        legs.retain(|(plug, _)| matches!(plug, Plug::Link(..)));
+        legs
+    }
+
     /// The stations a bridge knows, in the order of VLAN and address, each with what is plugged in where it is.
     pub fn stations(&self, bridge: NodeId, now: Time) -> Vec<(StationEntry, Plug)> {
         let stations = self.node(bridge).map(|Node::Bridge(bridge)| bridge.stations(now)).unwrap_or_default();

@@ -13,7 +13,7 @@ use super::graph::{Graph, Wire};
 use crate::bridge::{Decision, Extras, Inside};
 use crate::frame::{Edit, End, Leg, PortId};
 use crate::trace::Step;
-use crate::verdict::{LegSet, Reason, Verdict};
+use crate::verdict::{Reason, Verdict};
 
 /// The most devices in a row.
 pub(super) const DEVICES_MAX: u8 = 8;
@@ -24,7 +24,7 @@ pub(super) trait Traveller {
     fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision;
     /// What the frame becomes when it leaves through that leg; `None` if it would have too many tags.
     fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit>;
-    /// Copies beside those of the last decision.
+    /// Where the copies of the last decision go.
     fn extras(&self) -> &Extras;
     /// The frame leaves through that port, edited like that.
     fn deliver(&mut self, port: PortId, edit: Edit);
@@ -73,11 +73,10 @@ enum Tip {
     Reached(End),
 }
 
-/// A frame that leaves a device through several legs.
+/// A frame that leaves a device through several legs: those of [`Traveller::extras`], until the next device is asked.
 struct Flood {
     at: Leg,
     passed: u8,
-    legs: LegSet,
     inside: Option<Inside>,
     edit: Edit,
 }
@@ -100,9 +99,7 @@ fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> 
         let leg = match verdict {
             Verdict::Consume => return Tip::Reached(End::Consumed),
             Verdict::Drop(reason) => return Tip::Ended(reason, from),
-            Verdict::Flood(legs) => {
-                return Tip::Flooded(Flood { at, passed: branch.passed, legs, inside, edit });
-            }
+            Verdict::Flood => return Tip::Flooded(Flood { at, passed: branch.passed, inside, edit }),
             Verdict::Forward(leg) => Leg { leg, ..at },
             Verdict::Park => return Tip::Reached(End::Parked),
         };
@@ -135,7 +132,8 @@ fn exit(leg: Leg, inside: Option<&Inside>, edit: Edit, traveller: &impl Travelle
 /// Copies for ports that watch the device, as the frame came in.
 #[cold]
 fn mirror(graph: &Graph, at: Leg, edit: Edit, traveller: &mut impl Traveller) {
-    for leg in traveller.extras().mirrors.clone().iter() {
+    let mirrors = traveller.extras().mirrors;
+    for leg in mirrors.iter() {
         if let Some(Wire::Port(port)) = graph.wire(Leg { leg, ..at }) {
             traveller.deliver(port, edit);
         }
@@ -173,7 +171,8 @@ fn spread_all(graph: &Graph, flood: &Flood, stack: &mut Vec<Branch>, traveller: 
 /// Delivers to the ports among the legs, and puts the others on the stack; says whether there was a port.
 fn spread(graph: &Graph, flood: &Flood, stack: &mut Vec<Branch>, traveller: &mut impl Traveller) -> bool {
     let mut reached = false;
-    for leg in flood.legs.iter() {
+    let legs = traveller.extras().flood;
+    for leg in legs.iter() {
         reached |= copy(graph, flood, Leg { leg, ..flood.at }, flood.edit, stack, traveller);
     }
     let mut next = 0;

@@ -121,9 +121,9 @@ pub struct Passage<'a> {
     /// The frame in its buffer.
     pub bytes: &'a [u8],
     /// What has been done to it so far.
-    pub edit: Edit,
+    pub edit: &'a Edit,
     /// What it says, edited.
-    pub headers: Headers,
+    pub headers: &'a Headers,
 }
 
 impl<'a> Passage<'a> {

@@ -22,5 +22,5 @@ pub use model::{Fate, Model};
 pub use record::Recording;
 pub use rng::{Rng, seed_from_environment};
 pub use stage::{Outcome, Stage};
-pub use story::{Action, Story, Taste};
+pub use story::{Action, Kernel, Story, Taste};
 pub use world::{Wire, World};

@@ -23,8 +23,8 @@ pub enum Outcome {
     Changed(Result<(), ChangeError>),
     /// Time passed.
     Passed,
-    /// The frame left through these ports, in ascending order, and so it ended.
-    Received(Vec<PortId>, End),
+    /// This left through which port, in ascending order, and so the frame ended.
+    Received(Vec<(PortId, Vec<u8>)>, End),
 }
 
 impl Default for Stage {
@@ -39,8 +39,8 @@ impl Stage {
         match action {
             Action::Change(change) => Outcome::Changed(self.change(*change)),
             Action::Frame(port, bytes) => {
-                let (ports, end) = self.receive(*port, bytes);
-                Outcome::Received(ports, end)
+                let (outputs, end) = self.exchange(*port, bytes);
+                Outcome::Received(outputs, end)
             }
             Action::Wait(duration) => {
                 self.now = self.now + *duration;

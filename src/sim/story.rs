@@ -4,16 +4,18 @@
 //! addresses, few ports and edgy lengths are chosen so that interesting things collide: a station that moves onto
 //! a locked port, a frame of the host's own address from outside, a group address as source.
 
-use std::fmt;
+mod show;
+mod shrink;
+mod teller;
+
 use std::time::Duration;
 
-use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, StationKind, VlanConfig};
-use crate::fabric::{Change, Station};
-use crate::frame::{LinkId, NodeId, Plug, PortId};
-use crate::sim::rng::Rng;
-use crate::wire::mac::Mac;
+use self::teller::Teller;
+use crate::fabric::Change;
+use crate::frame::PortId;
 
 /// One thing that happens.
+#[allow(clippy::large_enum_variant, reason = "stories are short, and boxes are in a reader's way")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Something is changed.
@@ -42,330 +44,39 @@ pub struct Taste {
     pub bridges: u16,
     /// Ports on each bridge, beside the host's.
     pub ports: u16,
-    /// Only what the kernel's bridge has as well, and can be told while it runs.
-    pub kernel: bool,
+    /// VLANs: filtered or not, and who is in which.
+    pub vlan: bool,
+    /// Only what this kernel's bridge has as well, and can be told while it runs.
+    pub kernel: Option<Kernel>,
 }
 
-/// The host's own address.
-const HOST: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
-/// What frames are to and from: few, so that they meet.
-const ADDRESSES: [Mac; 17] = [
-    Mac([2, 0, 0, 0, 0, 1]),
-    Mac([2, 0, 0, 0, 0, 2]),
-    Mac([2, 0, 0, 0, 0, 3]),
-    Mac([2, 0, 0, 0, 0, 4]),
-    Mac([0, 0, 0, 0, 0, 5]),
-    HOST,
-    Mac::BROADCAST,
-    Mac([0x01, 0x00, 0x5e, 0, 0, 1]),
-    Mac([0x33, 0x33, 0, 0, 0, 1]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x00]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x01]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x02]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x03]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x0e]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x0f]),
-    Mac([0x01, 0x80, 0xc2, 0, 0, 0x10]),
-    Mac::ZERO,
-];
-/// How many of [`ADDRESSES`] are stations'.
-const STATIONS: usize = 6;
-const MTUS: [u32; 3] = [1400, 1500, 9000];
-const MASKS: [u16; 4] = [0, 1 << 3, 1 << 14, 0xfff8];
+/// What a kernel's bridge has that older ones have not.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// Locked entries (B21; Linux 6.2).
+    pub mab: bool,
+    /// A limit for learned stations (B19; Linux 6.7).
+    pub fdb_max: bool,
+}
 
 impl Story {
     /// The story of that seed, `length` actions long.
     pub fn new(seed: u64, taste: Taste, length: usize) -> Self {
-        let mut teller = Teller { rng: Rng::new(seed), taste };
+        let mut teller = Teller::new(seed, taste);
         let setup = teller.setup();
         let actions = (0..length).map(|_| teller.action()).collect();
         Self { seed, setup, actions }
     }
-
-    /// A shorter and plainer story that `fails` as well: one from which nothing more can be taken away.
-    ///
-    /// Tries to leave out ever smaller pieces, then to return every setting to its default, until neither helps.
-    #[must_use]
-    pub fn shrink(mut self, mut fails: impl FnMut(&Self) -> bool) -> Self {
-        loop {
-            let before = self.clone();
-            let mut piece = self.actions.len().div_ceil(2);
-            while piece > 0 {
-                let mut at = 0;
-                while at < self.actions.len() {
-                    let mut shorter = self.clone();
-                    shorter.actions.drain(at..(at + piece).min(self.actions.len()));
-                    if fails(&shorter) { self = shorter } else { at += piece }
-                }
-                piece /= 2;
-            }
-            for plain in PLAINER {
-                for at in 0..self.setup.len() + self.actions.len() {
-                    let mut plainer = self.clone();
-                    let change = match at.checked_sub(self.setup.len()) {
-                        None => &mut plainer.setup[at],
-                        Some(at) => match &mut plainer.actions[at] {
-                            Action::Change(change) => change,
-                            Action::Frame(..) | Action::Wait(_) => continue,
-                        },
-                    };
-                    plain(change);
-                    if plainer != self && fails(&plainer) {
-                        self = plainer;
-                    }
-                }
-            }
-            if self == before {
-                return self;
-            }
-        }
-    }
-}
-
-/// Ways to make a change plainer.
-const PLAINER: [fn(&mut Change); 12] = [
-    |c| on_bridge(c, |bridge| *bridge = BridgeConfig { vlan: bridge.vlan, ..BridgeConfig::default() }),
-    |c| on_bridge(c, |bridge| bridge.ageing = BridgeConfig::default().ageing),
-    |c| on_bridge(c, |bridge| bridge.group_fwd_mask = 0),
-    |c| on_leg(c, |leg| *leg = LegConfig { role: leg.role, mac: leg.mac, ..LegConfig::default() }),
-    |c| on_leg(c, |leg| leg.learning = true),
-    |c| on_leg(c, |leg| (leg.flood, leg.mcast_flood, leg.bcast_flood) = (true, true, true)),
-    |c| on_leg(c, |leg| leg.hairpin = false),
-    |c| on_leg(c, |leg| leg.isolated = false),
-    |c| on_leg(c, |leg| leg.locked = false),
-    |c| on_leg(c, |leg| leg.group_fwd_mask = 0),
-    |c| on_leg(c, |leg| leg.mtu = 1500),
-    |c| on_leg(c, |leg| leg.promiscuous = Promiscuous::Allow),
-];
-
-fn on_bridge(change: &mut Change, plain: impl Fn(&mut BridgeConfig)) {
-    if let Change::AddBridge(_, config) | Change::ConfigureBridge(_, config) = change {
-        plain(config);
-    }
-}
-
-fn on_leg(change: &mut Change, plain: impl Fn(&mut LegConfig)) {
-    if let Change::AddPort(_, _, config) | Change::ConfigureLeg(_, config) = change {
-        plain(config);
-    }
-}
-
-struct Teller {
-    rng: Rng,
-    taste: Taste,
-}
-
-impl Teller {
-    fn setup(&mut self) -> Vec<Change> {
-        let mut setup = Vec::new();
-        for bridge in 0..self.taste.bridges {
-            let config = self.bridge_config(true);
-            setup.push(Change::AddBridge(NodeId(bridge), config));
-            if let Some(last) = bridge.checked_sub(1) {
-                let parent =
-                    if self.rng.chance(70) { last } else { self.rng.below(u64::from(bridge)) as u16 };
-                let wire = LegConfig { mtu: u32::MAX, ..LegConfig::default() };
-                let nodes = [NodeId(parent), NodeId(bridge)];
-                setup.push(Change::AddLink(LinkId(last), nodes, [wire; 2]));
-            }
-        }
-        for port in 0..self.ports() {
-            let config = self.leg_config(port);
-            setup.push(Change::AddPort(PortId(port), self.bridge_of(port), config));
-        }
-        setup
-    }
-
-    fn action(&mut self) -> Action {
-        match self.rng.below(100) {
-            0..4 => Action::Change(self.change()),
-            4..7 if !self.taste.kernel => Action::Wait(self.wait()),
-            _ => {
-                let port = self.rng.below(u64::from(self.ports())) as u16;
-                Action::Frame(PortId(port), self.frame(self.is_host(port)))
-            }
-        }
-    }
-
-    fn change(&mut self) -> Change {
-        let port = self.rng.below(u64::from(self.ports())) as u16;
-        let bridge = self.bridge_of(port);
-        let station = Station {
-            bridge,
-            mac: *self.rng.pick(&ADDRESSES[..STATIONS - 1]),
-            vlan: None,
-            at: Plug::Port(PortId(port)),
-            kind: *self.rng.pick(&[StationKind::Static, StationKind::Sticky]),
-        };
-        // one port stays up, or the kernel's bridge would lose its carrier
-        let fixed = self.is_host(port) || port == 1;
-        match self.rng.below(12) {
-            0..4 => Change::ConfigureLeg(Plug::Port(PortId(port)), self.leg_config(port)),
-            4..6 if !self.is_host(port) => Change::AddStation(station),
-            6..8 if !self.is_host(port) => Change::RemoveStation(station),
-            8 => Change::ConfigureBridge(bridge, self.bridge_config(false)),
-            9 => Change::Flush(bridge, self.rng.chance(70).then_some(Plug::Port(PortId(port))), None),
-            _ if self.taste.kernel && fixed => Change::Flush(bridge, None, None),
-            10 if !self.taste.kernel => *self.rng.pick(&[
-                Change::RemovePort(PortId(port)),
-                Change::AddPort(PortId(port), bridge, LegConfig::default()),
-            ]),
-            _ => Change::SetPortUp(PortId(port), self.rng.chance(60)),
-        }
-    }
-
-    fn bridge_config(&mut self, birth: bool) -> BridgeConfig {
-        let default = BridgeConfig::default();
-        let ageing = match self.taste.kernel {
-            // the kernel forgets when its collector gets round to it: only never and always can be compared
-            true if birth && self.rng.chance(10) => Duration::ZERO,
-            true => default.ageing,
-            false => Duration::from_secs(*self.rng.pick(&[0, 1, 10, 300, 300])),
-        };
-        BridgeConfig {
-            ageing,
-            fdb_max: if self.taste.kernel { default.fdb_max } else { *self.rng.pick(&[1, 3, 4096]) },
-            group_fwd_mask: *self.rng.pick(&MASKS),
-            no_linklocal_learn: !self.taste.kernel && self.rng.chance(30),
-            vlan: VlanConfig { default_pvid: 0, ..default.vlan },
-            ..default
-        }
-    }
-
-    fn leg_config(&mut self, port: u16) -> LegConfig {
-        if self.is_host(port) {
-            return LegConfig { role: Role::Host, mac: Some(HOST), ..LegConfig::default() };
-        }
-        let mac = (!self.taste.kernel).then(|| ADDRESSES[usize::from(port) % (STATIONS - 1)]);
-        let mut config = LegConfig { mac, ..LegConfig::default() };
-        if self.rng.chance(30) {
-            return config;
-        }
-        let rng = &mut self.rng;
-        config.learning = rng.chance(80);
-        config.flood = rng.chance(80);
-        config.mcast_flood = rng.chance(80);
-        config.bcast_flood = rng.chance(80);
-        config.hairpin = rng.chance(20);
-        config.isolated = rng.chance(30);
-        config.locked = rng.chance(15);
-        config.group_fwd_mask = *rng.pick(&MASKS);
-        config.mtu = *rng.pick(&MTUS);
-        if !self.taste.kernel && rng.chance(20) {
-            config.promiscuous = Promiscuous::Deny;
-        }
-        config
-    }
-
-    fn frame(&mut self, host: bool) -> Vec<u8> {
-        let rng = &mut self.rng;
-        let dst = if rng.chance(60) { rng.pick(&ADDRESSES[..STATIONS]) } else { rng.pick(&ADDRESSES) };
-        let src = if rng.chance(90) { rng.pick(&ADDRESSES[..STATIONS]) } else { rng.pick(&ADDRESSES) };
-        let mut frame = [dst.0, src.0].concat();
-        // the kernel's host would hand over its tags beside the frame, which a raw socket cannot
-        let tags = if host && self.taste.kernel { 0 } else { rng.below(5).saturating_sub(2) };
-        for _ in 0..tags {
-            let tpid = *rng.pick(&[0x8100_u16, 0x88a8]);
-            frame.extend(tpid.to_be_bytes());
-            frame.extend((rng.below(4) as u16 | 0x2000).to_be_bytes());
-        }
-        let room = if host { 14 + 1500 } else { usize::MAX };
-        let kind = *rng.pick(&[0x0800_u16, 0x0806, 0x86dd, 0x88cc, 0x8808, 0x9000, 38]);
-        frame.extend(kind.to_be_bytes());
-        let mtu = *rng.pick(&MTUS) as u64;
-        let payload = match rng.below(10) {
-            0 => rng.below(8),
-            1..3 => mtu - 3 + rng.below(10),
-            _ => 46 + rng.below(20),
-        };
-        // LLC to the spanning tree's address, so that no stack finds a reason to answer
-        frame.extend((0..payload).map(|at| if at < 2 { 0x42 } else { at as u8 }));
-        frame.truncate(room);
-        frame
-    }
-
-    fn wait(&mut self) -> Duration {
-        let rng = &mut self.rng;
-        match rng.below(4) {
-            0 => Duration::from_nanos(1),
-            1 => Duration::from_nanos(999_999_999),
-            2 => Duration::from_secs(1),
-            _ => Duration::from_secs(rng.below(301)),
-        }
-    }
-
-    /// Ports of all bridges; the first of each bridge is the host's.
-    fn ports(&self) -> u16 {
-        self.taste.bridges * (self.taste.ports + 1)
-    }
-
-    fn is_host(&self, port: u16) -> bool {
-        port.is_multiple_of(self.taste.ports + 1)
-    }
-
-    fn bridge_of(&self, port: u16) -> NodeId {
-        NodeId(port / (self.taste.ports + 1))
-    }
-}
-
-/// As a reader wants it: what was set up, and what happened then.
-impl fmt::Display for Story {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "story of seed {}:", self.seed)?;
-        self.setup.iter().try_for_each(|change| writeln!(f, "  set up  {}", Plain(change)))?;
-        self.actions.iter().enumerate().try_for_each(|(at, action)| writeln!(f, "  {at:5}  {action}"))
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Change(change) => write!(f, "{}", Plain(change)),
-            Self::Frame(port, bytes) => {
-                write!(f, "frame into port {}, {} bytes: ", port.0, bytes.len())?;
-                bytes.iter().take(24).try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-            Self::Wait(duration) => write!(f, "wait {duration:?}"),
-        }
-    }
-}
-
-/// A change with only those settings that are not the default.
-struct Plain<'a>(&'a Change);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            Change::AddPort(..) | Change::ConfigureLeg(..) => {
-                without(&format!("{:?}", self.0), &format!("{:?}", LegConfig::default()))
-            }
-            Change::AddBridge(..) | Change::ConfigureBridge(..) => {
-                without(&format!("{:?}", self.0), &format!("{:?}", BridgeConfig::default()))
-            }
-            other => format!("{other:?}"),
-        };
-        f.write_str(&text)
-    }
-}
-
-/// The text without those `name: value` that stand in the default as well.
-fn without(text: &str, default: &str) -> String {
-    let fields = |text: &str| -> Vec<String> {
-        let inside =
-            text.split_once("{ ").and_then(|(_, rest)| rest.rsplit_once(" }")).map(|(inside, _)| inside);
-        inside.unwrap_or_default().split(", ").map(str::to_owned).collect()
-    };
-    let default = fields(default);
-    let kept: Vec<_> = fields(text).into_iter().filter(|field| !default.contains(field)).collect();
-    let head = text.split_once(" {").map_or(text, |(head, _)| head);
-    format!("{head} {{ {} }})", kept.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::LegConfig;
+    use crate::frame::NodeId;
+    use crate::wire::mac::Mac;
 
-    const TASTE: Taste = Taste { bridges: 2, ports: 3, kernel: false };
+    const TASTE: Taste = Taste { bridges: 2, ports: 3, vlan: true, kernel: None };
 
     #[test]
     fn a_seed_is_a_story() {

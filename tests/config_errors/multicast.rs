@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vswitchd::bridge::RouterMode;
-use vswitchd::control::plan::Probe;
+use vswitchd::control::plan::{Place, Probe};
 
 use super::{assert_found, plan};
 
@@ -132,10 +132,10 @@ fn members() {
 #[test]
 fn expectations() {
     let expect = |more: &str| network("") + PORT + "[[expect]]\nkind = \"mdb\"\nfrom = \"lan\"\n" + more;
-    let plan = plan(&expect("to = \"239.1.1.1\"\nport = \"p\"\n"));
+    let found = plan(&expect("to = \"239.1.1.1\"\nport = \"p\"\n"));
     let group = IpAddr::from([239, 1, 1, 1]);
     let probe = Probe::Mdb { network: "lan".into(), group, at: Some("p".into()) };
-    assert_eq!(plan.expects[0].probe, probe);
+    assert_eq!(found.expects[0].probe, probe);
     assert_found(&[
         (
             "who, and where",
@@ -146,6 +146,44 @@ fn expectations() {
             "only members are somewhere",
             &expect("to = \"239.1.1.1\"\nport = \"p\"\n").replace("\"mdb\"", "\"fdb\""),
             &[(12, "there is no node \"239.1.1.1\""), (13, "`port` is where a member of a group is to be")],
+        ),
+    ]);
+    let nodes = |more: &str| {
+        let node = |name: &str| {
+            format!("[[node]]\nname = {name:?}\n[[node.interface]]\nname = \"e\"\nnetwork = \"lan\"\n")
+        };
+        network("") + &node("a") + &node("b") + "[[expect]]\nkind = \"multicast\"\nfrom = \"a\"\n" + more
+    };
+    let probe = |join| Probe::Multicast {
+        from: Place::Node("a".into()),
+        to: "239.1.1.1:5000".parse().expect("an endpoint"),
+        at: Place::Node("b".into()),
+        join,
+    };
+    let good = nodes("to = \"239.1.1.1:5000\"\nat = \"b\"\n");
+    assert_eq!(plan(&good).expects[0].probe, probe(true), "who is to get it joins");
+    assert_eq!(plan(&(good + "join = false\n")).expects[0].probe, probe(false));
+    assert_found(&[
+        (
+            "a group and a port, and who is to get it",
+            &nodes("to = \"239.1.1.1\"\n"),
+            &[(15, "`at` is missing"), (18, "\"239.1.1.1\" is not an address with a port")],
+        ),
+        (
+            "no group, and nobody",
+            &nodes("to = \"10.0.0.1:5000\"\nat = \"c\"\n"),
+            &[(18, "10.0.0.1 is not a multicast address"), (19, "there is no node \"c\"")],
+        ),
+        (
+            "what is sent does not come back",
+            &nodes("to = \"239.1.1.1:5000\"\nat = \"a\"\n"),
+            &[(19, "\"a\" would only hear itself")],
+        ),
+        (
+            "others neither join nor listen",
+            &nodes("to = \"10.0.0.1\"\nat = \"b\"\njoin = true\nresult = \"fail\"\n")
+                .replace("\"multicast\"", "\"ping\""),
+            &[(19, "`at` is where a datagram is to arrive"), (20, "`join` is about a multicast group")],
         ),
     ]);
 }

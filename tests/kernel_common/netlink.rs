@@ -10,7 +10,9 @@ use netlink_packet_route::link::{
     InfoKind, InfoPortData, InfoPortKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
     State,
 };
-use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
+use netlink_packet_route::neighbour::{
+    NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use vswitchd::bridge::StationKind;
@@ -85,10 +87,20 @@ impl Netlink {
         Ok(link.attributes.contains(&LinkAttribute::OperState(State::Up)))
     }
 
-    pub(crate) fn add_station(&mut self, index: u32, mac: Mac, vid: u16, sticky: bool) -> io::Result<()> {
+    /// `bridge fdb replace`, or for a station as if it had been learned `… dynamic`.
+    pub(crate) fn add_station(
+        &mut self,
+        index: u32,
+        mac: Mac,
+        vid: u16,
+        kind: StationKind,
+    ) -> io::Result<()> {
         let mut entry = fdb_entry(index, mac, vid);
-        entry.header.state = NeighbourState::Noarp;
-        entry.header.flags.set(NeighbourFlags::Sticky, sticky);
+        entry.header.state = match kind {
+            StationKind::Learned => NeighbourState::Reachable,
+            _ => NeighbourState::Noarp,
+        };
+        entry.header.flags.set(NeighbourFlags::Sticky, kind == StationKind::Sticky);
         self.ask(RouteNetlinkMessage::NewNeighbour(entry), NLM_F_CREATE | NLM_F_REPLACE).map(drop)
     }
 
@@ -103,10 +115,12 @@ impl Netlink {
         let mut stations = Vec::new();
         for answer in self.ask(RouteNetlinkMessage::GetNeighbour(dump), NLM_F_DUMP)? {
             let RouteNetlinkMessage::NewNeighbour(entry) = answer else { continue };
+            let locked = |attribute: &NeighbourAttribute| matches!(attribute, NeighbourAttribute::ExtFlags(flags) if flags.contains(NeighbourExtFlags::Locked));
             let kind = match (entry.header.state, entry.header.flags.contains(NeighbourFlags::Sticky)) {
                 (NeighbourState::Permanent, _) => continue,
                 (NeighbourState::Noarp, true) => StationKind::Sticky,
                 (NeighbourState::Noarp, false) => StationKind::Static,
+                _ if entry.attributes.iter().any(locked) => StationKind::Locked,
                 _ => StationKind::Learned,
             };
             let mac = entry.attributes.iter().find_map(|attribute| match attribute {
@@ -129,6 +143,12 @@ impl Netlink {
 
     /// Whether the kernel could filter VLANs on a bridge: then it has a default one, if only none.
     pub(crate) fn can_filter_vlans(&mut self, name: &str) -> io::Result<bool> {
+        // VlanFiltering is told by every kernel
+        self.tells(name, |data| matches!(data, InfoBridge::VlanDefaultPvid(_)))
+    }
+
+    /// Whether the kernel tells that of a bridge.
+    pub(crate) fn tells(&mut self, name: &str, what: impl Fn(&InfoBridge) -> bool) -> io::Result<bool> {
         let link = self.link(LinkAttribute::IfName(name.into()))?;
         let infos = link.attributes.into_iter().find_map(|attribute| match attribute {
             LinkAttribute::LinkInfo(infos) => Some(infos),
@@ -138,8 +158,7 @@ impl Netlink {
             LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
             _ => None,
         });
-        // VlanFiltering is told by every kernel
-        Ok(data.unwrap_or_default().iter().any(|data| matches!(data, InfoBridge::VlanDefaultPvid(_))))
+        Ok(data.unwrap_or_default().iter().any(what))
     }
 
     /// `bridge vlan add`; on an interface that is itself the bridge, with `self`.
@@ -172,6 +191,24 @@ impl Netlink {
             }
         }
         Ok(vlans)
+    }
+
+    /// Whether the kernel tells that of a port of a bridge.
+    pub(crate) fn port_tells(
+        &mut self,
+        name: &str,
+        what: impl Fn(&InfoBridgePort) -> bool,
+    ) -> io::Result<bool> {
+        let link = self.link(LinkAttribute::IfName(name.into()))?;
+        let infos = link.attributes.into_iter().filter_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => Some(infos),
+            _ => None,
+        });
+        let data = infos.flatten().filter_map(|info| match info {
+            LinkInfo::PortData(InfoPortData::BridgePort(data)) => Some(data),
+            _ => None,
+        });
+        Ok(data.flatten().any(|data| what(&data)))
     }
 
     fn link(&mut self, which: LinkAttribute) -> io::Result<LinkMessage> {

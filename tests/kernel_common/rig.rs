@@ -11,13 +11,14 @@ use netlink_packet_route::link::{
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
-use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind};
-use vswitchd::fabric::Change;
+use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind, VlanConfig, VlanEntry};
+use vswitchd::fabric::{Change, Station};
 use vswitchd::frame::{Plug, PortId, Tag};
 use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
+use vswitchd::sim::Kernel;
 use vswitchd::wire::mac::Mac;
 
-use super::netlink::Netlink;
+use super::netlink::{Entry, Netlink};
 
 const BRIDGE: &str = "br0";
 
@@ -30,6 +31,10 @@ pub(crate) struct Rig {
     buffer: [Box<[u8]>; 1],
     /// Whether VLANs are anything but off and empty.
     vlans: bool,
+    /// Ports that may have a backup.
+    backed: Vec<PortId>,
+    /// What this kernel can do.
+    pub(crate) kernel: Kernel,
 }
 
 struct Tap {
@@ -122,7 +127,11 @@ impl Rig {
         }
         let host = packet_socket(bridge)?;
         let buffer = [vec![0; 70_000].into_boxed_slice()];
-        Ok(Self { netlink, bridge, taps, host, buffer, vlans: false })
+        let kernel = Kernel {
+            mab: netlink.port_tells("tap1", |data| matches!(data, InfoBridgePort::Mab(_)))?,
+            fdb_max: netlink.tells(BRIDGE, |data| matches!(data, InfoBridge::FdbMaxLearned(_)))?,
+        };
+        Ok(Self { netlink, bridge, taps, host, buffer, vlans: false, backed: vec![], kernel })
     }
 
     /// As if new, set up like that.
@@ -132,18 +141,11 @@ impl Rig {
                 self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
             }
         }
-        // the highest VLANs first: one that is taken away without a VLAN is so in all of them
-        for (mac, vid, interface, kind) in self.netlink.stations(self.bridge)?.into_iter().rev() {
-            if kind == StationKind::Learned {
-                continue;
-            }
-            if vid != 0 {
-                // what was set in a VLAN stays there when the port leaves it (B61), but can then not be named
-                let flags = BridgeVlanInfoFlags::empty();
-                self.netlink.add_vlan(interface, self.bridge, BridgeVlanInfo { flags, vid })?;
-            }
-            self.netlink.remove_station(interface, mac, vid)?;
+        for port in std::mem::take(&mut self.backed) {
+            self.netlink.set_bridge_port(self.tap(port).index, vec![InfoBridgePort::BackupPort(0)])?;
         }
+        let set = self.netlink.stations(self.bridge)?.into_iter().filter(|(.., kind)| !ages(*kind));
+        self.forget(&set.collect::<Vec<_>>())?;
         if self.vlans {
             self.set_filtering(None)?;
         }
@@ -151,7 +153,12 @@ impl Rig {
         for change in setup {
             match *change {
                 Change::AddBridge(_, config) => self.configure_bridge(&config)?,
-                Change::AddPort(port, _, config) => self.configure_port(port, &config)?,
+                Change::AddPort(port, _, config) => {
+                    self.configure_port(port, &config)?;
+                }
+                Change::AddVlan(..) => {
+                    self.apply(*change)?;
+                }
                 other => unreachable!("a story for the kernel is not set up by {other:?}"),
             }
         }
@@ -161,19 +168,39 @@ impl Rig {
     /// Makes a change; whether the kernel agreed.
     pub(crate) fn apply(&mut self, change: Change) -> io::Result<bool> {
         match change {
-            Change::AddStation(station) => {
+            Change::AddStation(Station { mac, vlan, at, kind, .. }) => {
                 // replaces what was learned, which `bridge fdb add` alone refuses to
-                let index = self.tap(port_of(station.at)).index;
-                let sticky = station.kind == StationKind::Sticky;
-                let set = self.find(|mac, kind| mac == station.mac && kind != StationKind::Learned)?;
-                Ok(set.is_none() && self.netlink.add_station(index, station.mac, 0, sticky).is_ok())
+                let vids = match vlan {
+                    Some(vid) => vec![vid],
+                    None => self.vids(port_of(at))?,
+                };
+                let known = self.netlink.stations(self.bridge)?;
+                let set = |(of, vid, _, kind): &Entry| *of == mac && vids.contains(vid) && !ages(*kind);
+                let index = self.tap(port_of(at)).index;
+                let free = !known.iter().any(set);
+                Ok(free && self.netlink.add_station(index, mac, vlan.unwrap_or(0), kind).is_ok())
             }
-            Change::RemoveStation(station) => {
+            Change::AddVlan(at, VlanEntry { vid, pvid, untagged }) => {
+                self.vlans = true;
+                Ok(self.add_vlan(port_of(at), Vlan { vid, pvid, untagged }))
+            }
+            Change::RemoveStation(Station { mac, vlan, kind, .. }) => {
                 // wherever it has moved to
-                match self.find(|mac, kind| (mac, kind) == (station.mac, station.kind))? {
-                    Some(index) => self.netlink.remove_station(index, station.mac, 0).map(|()| true),
-                    None => Ok(false),
+                let meant = |(of, vid, _, how): &Entry| {
+                    (*of, *how) == (mac, kind) && vlan.is_none_or(|vlan| vlan == *vid)
+                };
+                let known = self.netlink.stations(self.bridge)?;
+                let (gone, stay): (Vec<_>, Vec<_>) = known.into_iter().partition(meant);
+                self.forget(&gone)?;
+                if !gone.is_empty() {
+                    self.restore(&stay)?;
                 }
+                Ok(!gone.is_empty())
+            }
+            Change::RemoveVlan(at, vid) => {
+                // the kernel does not mind if it is not in it
+                let inside = self.vlans && self.vids(port_of(at))?.contains(&vid);
+                Ok(inside && self.remove_vlan(port_of(at), vid))
             }
             Change::ConfigureBridge(_, config) => self.configure_bridge(&config).map(|()| true),
             Change::ConfigureLeg(at, config) => self.configure_port(port_of(at), &config).map(|()| true),
@@ -185,6 +212,12 @@ impl Rig {
                 let index = self.tap(port_of(at)).index;
                 self.netlink.set_bridge_port(index, vec![InfoBridgePort::Flush]).map(|()| true)
             }
+            Change::SetBackup(at, backup) => {
+                self.backed.push(port_of(at));
+                let index = self.tap(port_of(at)).index;
+                let backup = backup.map_or(0, |backup| self.tap(port_of(backup)).index);
+                Ok(self.netlink.set_bridge_port(index, vec![InfoBridgePort::BackupPort(backup)]).is_ok())
+            }
             Change::SetPortUp(port, up) => {
                 let tap = &mut self.taps[usize::from(port.0) - 1];
                 tap.up = up;
@@ -192,6 +225,52 @@ impl Rig {
             }
             other => unreachable!("no story for the kernel has {other:?}"),
         }
+    }
+
+    /// The VLANs in which a station at a port is set if none is named (B58): all of the port's, and none.
+    fn vids(&mut self, port: PortId) -> io::Result<Vec<u16>> {
+        let vlans = if self.vlans { self.vlans(port)? } else { vec![] };
+        Ok(std::iter::once(0).chain(vlans.into_iter().map(|vlan| vlan.vid)).collect())
+    }
+
+    /// Takes entries away. The highest VLANs first: one that is taken away without a VLAN is so in all of the port's.
+    fn forget(&mut self, entries: &[Entry]) -> io::Result<()> {
+        for (mac, vid, interface, _) in entries.iter().rev() {
+            self.within(*interface, *vid, |netlink| netlink.remove_station(*interface, *mac, *vid))?;
+        }
+        Ok(())
+    }
+
+    /// Puts entries back that went with others.
+    fn restore(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let known = self.netlink.stations(self.bridge)?;
+        for (mac, vid, interface, kind) in entries.iter().filter(|entry| !known.contains(entry)) {
+            self.within(*interface, *vid, |netlink| netlink.add_station(*interface, *mac, *vid, *kind))?;
+        }
+        Ok(())
+    }
+
+    /// Does something while a port is in a VLAN: what was set there stays when it leaves (B61), but cannot be named.
+    fn within(
+        &mut self,
+        interface: u32,
+        vid: u16,
+        work: impl FnOnce(&mut Netlink) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let port = self.taps.iter().position(|tap| tap.index == interface).map(|at| PortId(at as u16 + 1));
+        let stranger = match port {
+            Some(port) if vid != 0 => !self.vids(port)?.contains(&vid),
+            _ => false,
+        };
+        if stranger {
+            let info = BridgeVlanInfo { flags: BridgeVlanInfoFlags::empty(), vid };
+            self.netlink.add_vlan(interface, self.bridge, info)?;
+        }
+        work(&mut self.netlink)?;
+        if stranger {
+            self.netlink.remove_vlan(interface, self.bridge, vid)?;
+        }
+        Ok(())
     }
 
     /// Puts a frame in, and returns everything that comes out, in a fixed order.
@@ -250,7 +329,7 @@ impl Rig {
 
     /// Sets a station at a port, in one VLAN or all of the port's; whether the kernel agreed.
     pub(crate) fn add_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
-        self.netlink.add_station(self.tap(port).index, mac, vid.unwrap_or(0), false).is_ok()
+        self.netlink.add_station(self.tap(port).index, mac, vid.unwrap_or(0), StationKind::Static).is_ok()
     }
 
     /// Takes a station away, likewise.
@@ -290,10 +369,22 @@ impl Rig {
     }
 
     fn configure_bridge(&mut self, config: &BridgeConfig) -> io::Result<()> {
-        let data = vec![
+        let mut data = vec![
             InfoBridge::AgeingTime(config.ageing.as_secs() as u32 * 100),
             InfoBridge::GroupFwdMask(config.group_fwd_mask),
         ];
+        if self.kernel.fdb_max {
+            data.push(InfoBridge::FdbMaxLearned(config.fdb_max));
+        }
+        let VlanConfig { filtering, protocol, default_pvid } = config.vlan;
+        if self.vlans || filtering || default_pvid != 0 {
+            self.vlans = true;
+            data.extend([
+                InfoBridge::VlanProtocol(protocol.tpid().into()),
+                InfoBridge::VlanFiltering(filtering),
+                InfoBridge::VlanDefaultPvid(default_pvid),
+            ]);
+        }
         self.netlink.set_bridge(self.bridge, data)
     }
 
@@ -302,7 +393,7 @@ impl Rig {
             return Ok(());
         }
         let index = self.tap(port).index;
-        let data = vec![
+        let mut data = vec![
             InfoBridgePort::HairpinMode(config.hairpin),
             InfoBridgePort::Learning(config.learning),
             InfoBridgePort::UnicastFlood(config.flood),
@@ -312,14 +403,11 @@ impl Rig {
             InfoBridgePort::Isolated(config.isolated),
             InfoBridgePort::Locked(config.locked),
         ];
+        if self.kernel.mab {
+            data.push(InfoBridgePort::Mab(config.mab));
+        }
         self.netlink.set_bridge_port(index, data)?;
         self.netlink.set_link(index, vec![LinkAttribute::Mtu(config.mtu)])
-    }
-
-    /// The interface that an entry leads to.
-    fn find(&mut self, wanted: impl Fn(Mac, StationKind) -> bool) -> io::Result<Option<u32>> {
-        let known = self.netlink.stations(self.bridge)?;
-        Ok(known.into_iter().find(|(mac, .., kind)| wanted(*mac, *kind)).map(|(_, _, index, _)| index))
     }
 
     fn interface(&self, port: PortId) -> u32 {
@@ -352,6 +440,11 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+/// Whether the kernel forgets it of its own accord.
+fn ages(kind: StationKind) -> bool {
+    matches!(kind, StationKind::Learned | StationKind::Locked)
 }
 
 /// The port of a leg that is one.

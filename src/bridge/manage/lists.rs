@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::bridge::group::tell;
+use crate::bridge::group::tell_whose;
 use crate::bridge::guard::source::PermitError;
-use crate::bridge::multicast::EntryError;
+use crate::bridge::multicast::{Effect, EntryError};
 use crate::bridge::{Bridge, ConfigError, Group, Outbox, Permit};
 use crate::frame::LegIndex;
 use crate::time::Time;
@@ -39,8 +39,8 @@ impl Bridge {
             return Err(ConfigError::Invalid);
         }
         let group = Group::Ip(group);
-        let added =
-            self.plane.multicast.add_entry(leg, vid, group, None, now, &mut |effect| tell(out, effect));
+        let tell = &mut |effect: Effect<'_>| tell_whose(out, effect, true);
+        let added = self.plane.multicast.add_entry(leg, vid, group, None, now, tell);
         added.map_err(|error| match error {
             EntryError::Full => ConfigError::Full,
             EntryError::Group | EntryError::Source => ConfigError::Invalid,
@@ -59,8 +59,8 @@ impl Bridge {
     ) -> Result<(), ConfigError> {
         self.plane.state(leg)?;
         let group = Group::Ip(group);
-        let found =
-            self.plane.multicast.remove_entry(leg, vid, group, None, now, &mut |effect| tell(out, effect));
+        let tell = &mut |effect: Effect<'_>| tell_whose(out, effect, true);
+        let found = self.plane.multicast.remove_entry(leg, vid, group, None, now, tell);
         if found { Ok(()) } else { Err(ConfigError::Unknown) }
     }
 }

@@ -51,7 +51,7 @@ impl BridgeCounters {
         match verdict {
             Verdict::Consume => self.consumed += 1,
             Verdict::Drop(reason) => self.drops.count(*reason),
-            Verdict::Flood(_) => self.flooded += 1,
+            Verdict::Flood => self.flooded += 1,
             Verdict::Forward(_) => self.forwarded += 1,
             // a bridge keeps nothing
             Verdict::Park => {}
@@ -155,6 +155,7 @@ impl Bridge {
             self.plane.grow(now, out, |tree, effects| tree.tick(now, &mut |effect| effects.take(effect)));
         }
         let plane = &mut self.plane;
+        plane.release(now, out);
         if plane.multicast.deadline().is_some_and(|deadline| deadline <= now) {
             plane.multicast.tick(now, &mut |effect| tell(out, effect));
         }
@@ -165,7 +166,12 @@ impl Bridge {
     /// When something is due next.
     pub fn deadline(&self) -> Option<Time> {
         let Plane { fdb, tree, multicast, neighbours, .. } = &self.plane;
-        let due = [fdb.deadline(), tree.deadline(), multicast.deadline(), neighbours.deadline()];
+        let released = || {
+            let ends = self.plane.ends().map(|end| end.state.silenced_until);
+            ends.filter(|until| *until > Time::ZERO).min()
+        };
+        let released = (self.plane.config.flap.moves > 0).then(released).flatten();
+        let due = [fdb.deadline(), tree.deadline(), multicast.deadline(), neighbours.deadline(), released];
         due.into_iter().flatten().min()
     }
 
@@ -188,6 +194,23 @@ impl Bridge {
 
     fn sweep(&mut self, now: Time, budget: usize, out: &mut Outbox) -> usize {
         self.plane.fdb.sweep(now, budget, |sighting| out.tell(Event::Forgotten(sighting)))
+    }
+}
+
+impl Plane {
+    /// Legs whose quarantine is over are heard again.
+    fn release(&mut self, now: Time, out: &mut Outbox) {
+        if self.config.flap.moves == 0 {
+            return;
+        }
+        for (leg, state) in (0..).map(LegIndex).zip(&mut self.legs) {
+            if let Some(state) = state
+                && (Time::from_nanos(1)..=now).contains(&state.silenced_until)
+            {
+                state.silenced_until = Time::ZERO;
+                out.tell(Event::Released(leg));
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stations that the user sets, removes, or wants to see.
 
 use crate::bridge::fdb::Place;
-use crate::bridge::{Bridge, ConfigError, Outbox, StationEntry, StationKind};
+use crate::bridge::{Bridge, ConfigError, Event, Outbox, Sighting, StationEntry, StationKind};
 use crate::frame::LegIndex;
 use crate::time::Time;
 use crate::wire::mac::Mac;
@@ -16,6 +16,7 @@ impl Bridge {
         leg: LegIndex,
         kind: StationKind,
         now: Time,
+        out: &mut Outbox,
     ) -> Result<(), ConfigError> {
         self.plane.state(leg)?;
         if !mac.is_station() || kind.ages() {
@@ -38,11 +39,12 @@ impl Bridge {
                 return Err(ConfigError::Full);
             }
         }
+        vids.into_iter().for_each(|vid| out.tell(Event::Learned(Sighting { mac, vid, leg, kind })));
         Ok(())
     }
 
-    /// Removes a station set by hand, wherever it has moved to since (B6); without a VLAN from all of them. The host's own
-    /// address is not one.
+    /// Removes a station, learned or set by hand, wherever it has moved to since (B6); without a VLAN from all of them. The
+    /// host's own address stays.
     pub fn remove_station(
         &mut self,
         mac: Mac,
@@ -50,7 +52,7 @@ impl Bridge {
         kind: StationKind,
         out: &mut Outbox,
     ) -> Result<(), ConfigError> {
-        if kind.ages() || self.plane.hosts().any(|(_, host)| host == mac) {
+        if kind == StationKind::Local && self.plane.hosts().any(|(_, host)| host == mac) {
             return Err(ConfigError::Unknown);
         }
         let mut found = false;

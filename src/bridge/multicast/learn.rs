@@ -17,6 +17,9 @@ use crate::time::Time;
 use crate::wire::mac::Mac;
 use crate::wire::membership::{Message, Query, Record, RecordKind, Subject};
 
+/// How many reporters of a group are told apart behind a leg: more copies than that of each frame are worse than the frame.
+const REPORTERS_MAX: usize = 64;
+
 /// Where a message came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
@@ -88,7 +91,9 @@ impl Multicast {
                 Some(at) => Some(at),
                 None if ledger.take(from.leg) => {
                     let at = entry.members.partition_point(|member| member.leg <= from.leg);
-                    entry.members.insert(at, Member::new(from.leg, from.src, old));
+                    let crowded = to_unicast && is_crowded(&entry.members, from.leg);
+                    let reporter = if crowded { Mac::BROADCAST } else { from.src };
+                    entry.members.insert(at, Member::new(from.leg, reporter, old));
                     emit(Effect::Joined(change));
                     Some(at)
                 }
@@ -306,12 +311,24 @@ impl Multicast {
     }
 }
 
-/// The member that a message from there is of: the leg's, or with `to_unicast` that of the reporter (B77).
+/// The member that a message from there is of: the leg's, or with `to_unicast` that of the reporter (B77). Beyond
+/// [`REPORTERS_MAX`] all others are one, that of [`Mac::BROADCAST`].
 fn find(members: &[Member], from: Origin, to_unicast: bool) -> Option<usize> {
     let start = members.partition_point(|member| member.leg < from.leg);
-    let behind = members[start..].iter().take_while(|member| member.leg == from.leg);
-    let is_same = |member: &Member| !to_unicast || member.reporter == from.src;
-    behind.enumerate().find(|(_, member)| is_same(member)).map(|(at, _)| start + at)
+    let behind = || members[start..].iter().take_while(|member| member.leg == from.leg);
+    let of = |reporter| behind().position(|member| member.reporter == reporter);
+    let found = match to_unicast {
+        false => behind().next().map(|_| 0),
+        true if is_crowded(members, from.leg) => of(from.src).or_else(|| of(Mac::BROADCAST)),
+        true => of(from.src),
+    };
+    found.map(|at| start + at)
+}
+
+/// Whether so many have reported behind the leg that the next ones are not told apart.
+fn is_crowded(members: &[Member], leg: LegIndex) -> bool {
+    let start = members.partition_point(|member| member.leg < leg);
+    members.get(start + REPORTERS_MAX - 1).is_some_and(|member| member.leg == leg)
 }
 
 /// Lets the timer end at `end`, if it would not sooner.

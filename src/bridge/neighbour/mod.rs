@@ -71,7 +71,7 @@ impl Talk {
     }
 
     fn read(frame: &Passage<'_>, vid: u16, partial: bool) -> Option<Self> {
-        let h = &frame.headers;
+        let h = frame.headers;
         if vid == VID_NONE && h.tag.is_some_and(|tag| tag.vid() != VID_NONE) {
             return None;
         }

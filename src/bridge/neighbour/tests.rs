@@ -71,7 +71,7 @@ impl World {
 
     fn judge(&self, from: Host, bytes: &[u8]) -> Option<Judgement> {
         let headers = Headers::parse(bytes, &Offload::NONE).expect("a frame");
-        let talk = Talk::of(&Passage { bytes, edit: Edit::NONE, headers }, self.vid, false)?;
+        let talk = Talk::of(&Passage { bytes, edit: &Edit::NONE, headers: &headers }, self.vid, false)?;
         let suppression = self.legs.iter().any(|leg| leg.neigh_suppress);
         let config = &self.legs[usize::from(from.leg)];
         let ingress = Ingress { leg: LegIndex(from.leg), config, vid: self.vid, suppression };

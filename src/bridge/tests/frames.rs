@@ -153,7 +153,7 @@ fn why_nobody_got_it() {
     let mut lonely = Bridge::new(BridgeConfig::default(), KEY, at(0)).expect("the settings are sound");
     lonely.attach(port(), at(0), &mut out()).expect("there is room");
     assert_eq!(send(&mut lonely, A, mac(0x44), mac(0x11), 1), Verdict::Drop(NoPort), "no other port");
-    lonely.add_station(mac(1), None, A, StationKind::Local, at(0)).expect("there is room");
+    lonely.add_station(mac(1), None, A, StationKind::Local, at(0), &mut out()).expect("there is room");
     assert_eq!(send(&mut lonely, A, mac(1), mac(0x11), 1), Verdict::Drop(NoPort), "B9: and no host");
 }
 

@@ -1,7 +1,9 @@
-//! The behaviours B1–B49 one by one, on a bridge of four legs: three ports and the host.
+//! The behaviours B1–B61 one by one, on a bridge of four legs: three ports and the host.
 
 mod frames;
+mod guests;
 mod stations;
+mod vlans;
 
 use super::*;
 use crate::frame::{Headers, Offload};
@@ -64,6 +66,35 @@ fn bridge() -> Bridge {
     bridge_with(BridgeConfig::default(), |_| {})
 }
 
+/// A verdict, with the legs of a flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Consume,
+    Drop(Reason),
+    Flood(LegSet),
+    Forward(LegIndex),
+}
+
+/// A decision, told in one piece.
+struct Said {
+    verdict: Verdict,
+    inside: Option<Inside>,
+}
+
+impl Said {
+    fn of(decision: Decision, extras: &Extras) -> Self {
+        use crate::verdict::Verdict as Plain;
+        let verdict = match decision.verdict {
+            Plain::Consume => Verdict::Consume,
+            Plain::Drop(reason) => Verdict::Drop(reason),
+            Plain::Flood => Verdict::Flood(extras.flood),
+            Plain::Forward(leg) => Verdict::Forward(leg),
+            Plain::Park => panic!("a bridge keeps nothing"),
+        };
+        Self { verdict, inside: decision.inside }
+    }
+}
+
 /// Decides, having made sure that the explanation says the same and changes nothing.
 fn decide(
     bridge: &mut Bridge,
@@ -71,9 +102,9 @@ fn decide(
     bytes: &[u8],
     offload: &Offload,
     now: Time,
-) -> (Decision, Trace, Extras) {
+) -> (Said, Trace, Extras) {
     let headers = Headers::parse(bytes, offload).expect("it is long enough");
-    let passage = Passage { bytes, edit: Edit::NONE, headers };
+    let passage = Passage { bytes, edit: &Edit::NONE, headers: &headers };
     let before = format!("{bridge:?}");
     let (mut told, mut promised) = (Trace::on(), Extras::default());
     let explained = bridge.explain(leg, &passage, now, &mut told, &mut promised);
@@ -82,7 +113,7 @@ fn decide(
     let decision = bridge.forward(leg, &passage, now, &mut trace, &mut extras, &mut out());
     assert_eq!((&explained, told.steps()), (&decision, trace.steps()));
     assert_eq!(format!("{promised:?}"), format!("{extras:?}"));
-    (decision, trace, extras)
+    (Said::of(decision, &extras), trace, extras)
 }
 
 fn forward(bridge: &mut Bridge, leg: LegIndex, bytes: &[u8], now: Time) -> Verdict {

@@ -62,7 +62,7 @@ fn who_moves_and_who_stays() {
         (mac(0x17), A, StationKind::Local),
     ];
     for (mac, leg, kind) in set {
-        bridge.add_station(mac, None, leg, kind, at(0)).expect("there is room");
+        bridge.add_station(mac, None, leg, kind, at(0), &mut out()).expect("there is room");
     }
     send(&mut bridge, A, GROUP, mac(0x11), 1);
     for n in [0x11, 0x15, 0x16, 0x17] {
@@ -121,7 +121,9 @@ fn what_is_not_learned() {
 fn a_full_table_refuses_only_the_new() {
     let config = BridgeConfig { fdb_max: 2, ageing: Duration::from_secs(10), ..BridgeConfig::default() };
     let mut bridge = bridge_with(config, |_| {});
-    bridge.add_station(mac(0x15), None, A, StationKind::Static, at(0)).expect("B19: set ones do not count");
+    bridge
+        .add_station(mac(0x15), None, A, StationKind::Static, at(0), &mut out())
+        .expect("B19: set ones do not count");
     for (leg, n, secs) in [(A, 0x11, 1), (A, 0x12, 2), (A, 0x13, 3), (A, 0x11, 4), (B, 0x12, 5)] {
         send(&mut bridge, leg, GROUP, mac(n), secs);
     }
@@ -144,7 +146,7 @@ fn a_full_table_refuses_only_the_new() {
 #[test]
 fn a_locked_port_passes_only_whom_it_has() {
     let mut bridge = bridge_with(BridgeConfig::default(), |legs| legs[1].locked = true);
-    bridge.add_station(mac(0x21), None, B, StationKind::Static, at(0)).expect("there is room");
+    bridge.add_station(mac(0x21), None, B, StationKind::Static, at(0), &mut out()).expect("there is room");
     send(&mut bridge, A, GROUP, mac(0x11), 1);
     let table = [
         (mac(0x21), flood([A, C, HOST]), "B21: allowed by a static entry here"),
@@ -163,7 +165,7 @@ fn a_locked_port_passes_only_whom_it_has() {
 #[test]
 fn legs_come_and_go() {
     let mut bridge = bridge();
-    bridge.add_station(mac(0x25), None, B, StationKind::Static, at(0)).expect("there is room");
+    bridge.add_station(mac(0x25), None, B, StationKind::Static, at(0), &mut out()).expect("there is room");
     for (leg, n) in [(A, 0x11), (B, 0x21), (C, 0x31)] {
         send(&mut bridge, leg, GROUP, mac(n), 1);
     }
@@ -221,11 +223,14 @@ fn the_host_owns_its_address() {
     assert_eq!(learned(&bridge, 1), [], "what the new host had taught as a port is forgotten (B41)");
     send(&mut bridge, A, GROUP, mac(0x11), 1);
     assert_eq!(
-        bridge.add_station(mac(0x11), None, B, StationKind::Static, at(1)),
+        bridge.add_station(mac(0x11), None, B, StationKind::Static, at(1), &mut out()),
         Ok(()),
         "B11: over a learned one"
     );
-    assert_eq!(bridge.add_station(mac(0x11), None, A, StationKind::Sticky, at(1)), Err(ConfigError::Exists));
+    assert_eq!(
+        bridge.add_station(mac(0x11), None, A, StationKind::Sticky, at(1), &mut out()),
+        Err(ConfigError::Exists)
+    );
     assert_eq!(
         bridge.remove_station(mac(0x11), None, StationKind::Sticky, &mut out()),
         Err(ConfigError::Unknown),

@@ -13,11 +13,15 @@ pub(super) fn render(view: &MdbView) -> String {
 
 /// `dev lan port vm1 grp 239.1.1.1 temp vid 10`
 pub(in crate::cli) fn line(group: &GroupView) -> String {
-    let GroupView { dev, port, grp, src, state, flags, vid, .. } = group;
+    let GroupView { dev, port, grp, src, state, vid, .. } = group;
     let src = src.as_ref().map_or(String::new(), |src| format!(" src {src}"));
-    let flags: String = flags.iter().map(|flag| format!(" {flag}")).collect();
+    let mode = group.filter_mode.as_ref().map_or(String::new(), |mode| format!(" filter_mode {mode}"));
+    let sources: Vec<String> =
+        group.source_list.iter().map(|s| format!("{}/{}", s.address, s.timer.trim())).collect();
+    let sources =
+        if sources.is_empty() { String::new() } else { format!(" source_list {}", sources.join(",")) };
     let vid = vid.map_or(String::new(), |vid| format!(" vid {vid}"));
-    format!("dev {dev} port {port} grp {grp}{src} {state}{flags}{vid}")
+    format!("dev {dev} port {port} grp {grp}{src} {state}{mode}{sources}{vid}")
 }
 
 #[cfg(test)]
@@ -25,7 +29,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::control::view::RouterView;
+    use crate::control::view::{RouterView, SourceView};
 
     #[test]
     fn groups_and_routers_are_listed_as_bridge_lists_them() {
@@ -42,8 +46,8 @@ mod tests {
                 GroupView { vid: Some(10), timer: Some(" 250.10".into()), ..group("vm1", "239.1.1.1") },
                 GroupView { state: "permanent".into(), ..group("lan", "ff05::1:3") },
                 GroupView {
-                    src: Some("10.0.0.1".into()),
-                    flags: vec!["blocked".into()],
+                    filter_mode: Some("include".into()),
+                    source_list: vec![SourceView { address: "10.0.0.1".into(), timer: "   9.50".into() }],
                     ..group("vm2", "232.1.1.1")
                 },
             ],
@@ -52,7 +56,7 @@ mod tests {
         let expected = "\
 dev lan port vm1 grp 239.1.1.1 temp vid 10
 dev lan port lan grp ff05::1:3 permanent
-dev lan port vm2 grp 232.1.1.1 src 10.0.0.1 temp blocked
+dev lan port vm2 grp 232.1.1.1 temp filter_mode include source_list 10.0.0.1/9.50
 router ports on lan: vm1 uplink
 ";
         assert_eq!(render(&view), expected);

@@ -27,6 +27,7 @@ enum Kind {
     Fdb,
     Interface,
     Mdb,
+    Multicast,
     Ping,
     Route,
     Stp,
@@ -34,12 +35,13 @@ enum Kind {
     Udp,
 }
 
-const KINDS: [(&str, Kind); 10] = [
+const KINDS: [(&str, Kind); 11] = [
     ("arp", Kind::Arp),
     ("drops", Kind::Drops),
     ("fdb", Kind::Fdb),
     ("interface", Kind::Interface),
     ("mdb", Kind::Mdb),
+    ("multicast", Kind::Multicast),
     ("ping", Kind::Ping),
     ("route", Kind::Route),
     ("stp", Kind::Stp),
@@ -60,22 +62,31 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawExpect>>, plan: &
         let timeout = scope.seconds(&raw.timeout, "timeout", (0.1, TIMEOUT_MAX), PROBE_TIMEOUT);
         let kind = kind.and_then(|text| scope.word(text, "kind", &KINDS));
         let (Some(kind), Some(from), Some(to)) = (kind, from, to) else { continue };
-        if let (Some(port), true) = (raw.port.given(), kind != Kind::Mdb) {
-            scope
-                .error(port.span(), "only for \"mdb\"", "`port` is where a member of a group is to be")
-                .help("remove it");
-        }
-        let lab = Lab { plan, nodes: &plan.nodes, ports: &plan.ports, port: raw.port.given(), succeed };
+        check_keys(scope, raw, kind);
+        let lab = Lab { plan, nodes: &plan.nodes, ports: &plan.ports, raw, succeed };
         let Some(probe) = lab.probe(scope, kind, from, to) else { continue };
         expects.push(Expect { probe, timeout, succeed, line: scope.line(&raw.span) });
     }
     expects
 }
 
+/// What only some kinds have.
+fn check_keys(scope: &mut Scope, raw: &RawExpect, kind: Kind) {
+    let keys = [
+        (raw.port.span(), Kind::Mdb, "only for \"mdb\"", "`port` is where a member of a group is to be"),
+        (raw.at.span(), Kind::Multicast, "only for \"multicast\"", "`at` is where a datagram is to arrive"),
+        (raw.join.span(), Kind::Multicast, "only for \"multicast\"", "`join` is about a multicast group"),
+    ];
+    for (span, only, label, message) in keys {
+        let (Some(span), true) = (span, kind != only) else { continue };
+        scope.error(span, label, message).help("remove it");
+    }
+}
+
 /// What an expectation can refer to.
 struct Lab<'a> {
     plan: &'a Plan,
-    port: Option<&'a Spanned<String>>,
+    raw: &'a RawExpect,
     ports: &'a [Port],
     nodes: &'a [Node],
     succeed: bool,
@@ -105,13 +116,14 @@ impl Lab<'_> {
             Kind::Mdb => {
                 let network = scope.network(from);
                 let group = mdb::multicast_group(scope, to);
-                let at = self.port.map(|text| self.leg_on(scope, text, network.as_deref()));
+                let at = self.raw.port.given().map(|text| self.leg_on(scope, text, network.as_deref()));
                 let at = match at {
                     Some(at) => Some(at?),
                     None => None,
                 };
                 Some(Probe::Mdb { network: network?, group: group?, at })
             }
+            Kind::Multicast => self.multicast(scope, from, to),
             Kind::Stp => {
                 let at = self.leg(scope, from, false);
                 let words = StpState::ALL.map(|state| (state.name(), state));
@@ -164,8 +176,30 @@ impl Lab<'_> {
                 let to = self.endpoint(scope, to);
                 Probe::Udp { from: from?, to: to? }
             }
-            Kind::Drops | Kind::Fdb | Kind::Mdb | Kind::Stp => return None,
+            Kind::Drops | Kind::Fdb | Kind::Mdb | Kind::Multicast | Kind::Stp => return None,
         })
+    }
+
+    fn multicast(&self, scope: &mut Scope, from: &Spanned<String>, to: &Spanned<String>) -> Option<Probe> {
+        let sender = self.place(scope, from);
+        let group = endpoint(scope, to, "239.1.1.1").filter(|group| {
+            if !group.ip().is_multicast() {
+                let message = format!("{} is not a multicast address", group.ip());
+                let hint = "224.0.0.0 to 239.255.255.255, or ff00::/8";
+                scope.error(to.span(), "not a group", message).help(hint);
+            }
+            group.ip().is_multicast()
+        });
+        let hint = "where the datagram is to arrive: a node, or \"host\"";
+        let text = scope.required(&self.raw.at, &self.raw.span, "at", hint)?;
+        let at = self.place(scope, text)?;
+        if sender.as_ref() == Some(&at) {
+            let message = format!("{:?} would only hear itself", text.get_ref());
+            scope.error(text.span(), "the sender", message).help("name another machine");
+            return None;
+        }
+        let join = self.raw.join.value().copied().unwrap_or(true);
+        Some(Probe::Multicast { from: sender?, to: group?, at, join })
     }
 
     fn place(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<Place> {
@@ -222,19 +256,8 @@ impl Lab<'_> {
     }
 
     fn endpoint(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<SocketAddr> {
-        let given = text.get_ref();
-        let Some(endpoint) = given.parse::<SocketAddr>().ok().filter(|endpoint| endpoint.port() != 0) else {
-            let help = match given.parse::<IpAddr>() {
-                Ok(IpAddr::V4(ip)) => format!("add a port: \"{ip}:80\""),
-                Ok(IpAddr::V6(ip)) => format!("add a port: \"[{ip}]:80\""),
-                Err(_) => "write an address and a port, like \"192.168.50.5:80\"".to_owned(),
-            };
-            let message = format!("{given:?} is not an address with a port");
-            scope.error(text.span(), "not an endpoint", message).help(help);
-            return None;
-        };
-        self.check_owner(scope, text, endpoint.ip(), false);
-        Some(endpoint)
+        endpoint(scope, text, "192.168.50.5")
+            .inspect(|endpoint| self.check_owner(scope, text, endpoint.ip(), false))
     }
 
     /// Warns of an address that nobody has, where somebody should.
@@ -269,6 +292,22 @@ impl Lab<'_> {
             .error(text.span(), "nothing to learn", message)
             .help("name a node that is plugged into the network");
     }
+}
+
+/// An address with a port, such as `example` with one.
+fn endpoint(scope: &mut Scope, text: &Spanned<String>, example: &str) -> Option<SocketAddr> {
+    let given = text.get_ref();
+    let endpoint = given.parse::<SocketAddr>().ok().filter(|endpoint| endpoint.port() != 0);
+    if endpoint.is_none() {
+        let help = match given.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => format!("add a port: \"{ip}:80\""),
+            Ok(IpAddr::V6(ip)) => format!("add a port: \"[{ip}]:80\""),
+            Err(_) => format!("write an address and a port, like \"{example}:80\""),
+        };
+        let message = format!("{given:?} is not an address with a port");
+        scope.error(text.span(), "not an endpoint", message).help(help);
+    }
+    endpoint
 }
 
 fn reason(scope: &mut Scope, text: &Spanned<String>) -> Option<Reason> {

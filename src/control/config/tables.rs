@@ -213,6 +213,8 @@ tables! {
         to: String,
         kind: String,
         port: String,
+        at: String,
+        join: bool,
         result: String,
         timeout: Seconds,
     }

@@ -4,7 +4,7 @@ use super::{DaemonError, Instance, views};
 use crate::control::explain::{self, Walk};
 use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Refusal, Request, Response, What};
 use crate::control::server::Answer;
-use crate::control::view::{TreeView, View};
+use crate::control::view::{MdbView, TreeView, View};
 use crate::engine::Stopped;
 use crate::frame::{FRAME_MAX, NodeId, PortId};
 
@@ -45,7 +45,7 @@ impl Instance {
         Ok(match what {
             What::Drops => View::Drops(views::drops(&self.snapshot(false)?, registry)),
             What::Fdb => View::Fdb(views::fdb(&self.snapshot(true)?, registry)),
-            What::Mdb => View::Mdb(views::mdb(plan)),
+            What::Mdb => View::Mdb(self.groups()?),
             What::Networks => View::Networks(views::networks(&self.snapshot(true)?, plan, registry)),
             What::Nodes => View::Nodes(self.lab.nodes()),
             What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry, &self.down)),
@@ -58,9 +58,14 @@ impl Instance {
     fn snapshot(&self, stations: bool) -> Result<views::Snapshot, Stopped> {
         let plan = &self.plan;
         let ports: Vec<PortId> = plan.ports.iter().filter_map(|p| self.registry.port(&p.name)).collect();
-        let all: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
-        let bridges = if stations { all } else { Vec::new() };
-        self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges))
+        let bridges: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
+        self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges, stations))
+    }
+
+    fn groups(&self) -> Result<MdbView, Stopped> {
+        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
+        let groups = self.engine.with(move |switch| views::groups(switch, &bridges))?;
+        Ok(views::mdb(&groups, &self.registry))
     }
 
     fn trees(&self) -> Result<Vec<TreeView>, Stopped> {

@@ -26,7 +26,7 @@ pub enum ApplyError {
     Attach(String, std::io::Error),
     /// A change that a sound plan cannot lead to.
     #[error("the fabric refused {0:?}: {1}")]
-    Fabric(Change, ChangeError),
+    Fabric(Box<Change>, ChangeError),
     /// Namespaces, interfaces or processes.
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -135,7 +135,10 @@ impl Instance {
         self.engine.with(move |switch| {
             for change in changes {
                 let now = switch.now;
-                switch.fabric.apply(change, now).map_err(|error| ApplyError::Fabric(change, error))?;
+                switch
+                    .fabric
+                    .apply(change, now)
+                    .map_err(|error| ApplyError::Fabric(Box::new(change), error))?;
             }
             for (name, id, port) in ports {
                 // a port that was gone and is back; new ones are up already

@@ -20,7 +20,7 @@ use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
 use crate::wire::mac::Mac;
 
-pub(super) use layer2::{mdb, state_name, stp, vlan};
+pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
 
 /// Trees, each with the bridge it is of.
 pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
@@ -35,6 +35,8 @@ pub(super) fn trees(switch: &Switch, bridges: &[NodeId]) -> Trees {
 #[derive(Debug)]
 pub(super) struct Snapshot {
     ports: Vec<PortSnapshot>,
+    /// Ends of links, and what was withheld there.
+    ends: Vec<(Plug, DropCounters)>,
     stations: Vec<(NodeId, Vec<(StationEntry, Plug)>)>,
     books: Books,
     engine: EngineStats,
@@ -51,16 +53,18 @@ struct PortSnapshot {
 
 impl Snapshot {
     /// To be run on the engine thread. Stations are listed only if asked for: there may be many.
-    pub(super) fn take(switch: &mut Switch, ports: &[PortId], bridges: &[NodeId]) -> Self {
+    pub(super) fn take(switch: &mut Switch, ports: &[PortId], bridges: &[NodeId], stations: bool) -> Self {
         let mut port = |id: &PortId| PortSnapshot {
             id: *id,
             counters: switch.counters(*id),
             dropped_in: switch.fabric.dropped_in(*id),
             withheld_out: switch.fabric.withheld_out(*id),
         };
+        let listed = if stations { bridges } else { &[] };
         Self {
             ports: ports.iter().map(&mut port).collect(),
-            stations: bridges.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
+            ends: bridges.iter().flat_map(|id| switch.fabric.withheld_at_links(*id)).collect(),
+            stations: listed.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
             books: switch.fabric.books(),
             engine: switch.stats,
         }
@@ -185,21 +189,24 @@ pub(super) fn station(mac: Mac, vid: u16, kind: StationKind, ifname: &str, maste
 /// `show drops`: every counter above zero.
 pub(super) fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
     let mut views = Vec::new();
+    let mut list = |plug: Plug, direction: &str, counters: &DropCounters| {
+        views.extend(counters.nonzero().map(|(reason, count)| DropView {
+            port: registry.plug_name(plug).unwrap_or_default().to_owned(),
+            direction: direction.to_owned(),
+            reason: reason.name().to_owned(),
+            count,
+            explanation: reason.explanation().to_owned(),
+        }));
+    };
     for port in &snapshot.ports {
-        let edge = port.counters.unwrap_or_default();
-        let mut list = |direction: &str, counters: &DropCounters| {
-            views.extend(counters.nonzero().map(|(reason, count)| DropView {
-                port: registry.port_name(port.id).unwrap_or_default().to_owned(),
-                direction: direction.to_owned(),
-                reason: reason.name().to_owned(),
-                count,
-                explanation: reason.explanation().to_owned(),
-            }));
-        };
-        list("in", &edge.rx_drops);
-        list("in", &port.dropped_in);
-        list("out", &edge.tx_drops);
-        list("out", &port.withheld_out);
+        let (plug, edge) = (Plug::Port(port.id), port.counters.unwrap_or_default());
+        list(plug, "in", &edge.rx_drops);
+        list(plug, "in", &port.dropped_in);
+        list(plug, "out", &edge.tx_drops);
+        list(plug, "out", &port.withheld_out);
+    }
+    for (plug, withheld) in &snapshot.ends {
+        list(*plug, "out", withheld);
     }
     views
 }

@@ -62,12 +62,17 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
         .map(|port| port.name.clone())
         .chain(links.gone.iter().flat_map(|link| link.ends.clone().map(|end| end.name)))
         .collect();
+    // an entry for all VLANs of a leg is in those that the leg was in when it was set (B58), so it is set again
+    let vids = |plan: &Plan, leg: &str| -> Option<Vec<u16>> {
+        plan.settings(leg).map(|settings| settings.vlans.iter().map(|entry| entry.vid).collect())
+    };
+    let is_spread = |s: &StaticStation| s.vlan.is_some() || vids(old, &s.at) == vids(new, &s.at);
     // a leg that is replaced takes its static entries and memberships with it
     let stations = compare(
         &old.fdb,
         &new.fdb,
         |s| (s.network.clone(), s.mac, s.vlan),
-        |a, b| (&a.at, a.sticky) == (&b.at, b.sticky) && !gone.contains(&a.at),
+        |a, b| (&a.at, a.sticky) == (&b.at, b.sticky) && !gone.contains(&a.at) && is_spread(a),
     );
     let groups = compare(
         &old.groups,

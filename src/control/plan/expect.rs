@@ -72,6 +72,18 @@ pub enum Probe {
         /// The name of a port or of a link's end; `None` is any.
         at: Option<String>,
     },
+    /// `kind = "multicast"`: a datagram that `from` sends to the group `to` arrives `at` a machine.
+    Multicast {
+        /// Who sends.
+        from: Place,
+        /// The group, and a UDP port.
+        to: SocketAddr,
+        /// Where it is to arrive.
+        at: Place,
+        /// Whether that machine joins the group, and is a member from then on; with `join = false` it leaves, if it is
+        /// one, and what counts is whether the datagram is sent to it all the same.
+        join: bool,
+    },
     /// `kind = "ping"`: an echo request is answered.
     Ping {
         /// Who asks.

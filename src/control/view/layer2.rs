@@ -46,15 +46,28 @@ pub struct GroupView {
     pub src: Option<String>,
     /// `permanent` for the user's, `temp` for those that were reported.
     pub state: String,
-    /// `fast_leave`, `blocked`.
+    /// `include`: only what is in `source_list` is wanted; `exclude`: everything but what is blocked there. Only where
+    /// sources matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_mode: Option<String>,
+    /// The sources it speaks of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
+    pub source_list: Vec<SourceView>,
     /// The VLAN, where the network filters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vid: Option<u16>,
     /// Seconds until it is forgotten, as `  12.34`; only for reported ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<String>,
+}
+
+/// A source of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// Its address.
+    pub address: String,
+    /// Seconds that it is still wanted, as `  12.34`; zero when it is blocked.
+    pub timer: String,
 }
 
 /// A port with a multicast router behind it.

@@ -4,15 +4,18 @@
 //! A probe is tried again until it succeeds or its time is up. One that is expected to fail gets less time, but all of
 //! it: "no" is an answer only after every retry could have said "yes".
 //!
-//! What only the switch knows (its FDB, its drops) is judged here too, from its views ([`fdb`], [`drops`]).
+//! What only the switch knows (its FDB, its drops) is judged here too, from its views ([`fdb`], [`drops`]). And who has
+//! joined a multicast group stays a member from one probe to the next ([`multicast`]).
 
 mod attempt;
+mod multicast;
 mod neighbour;
 mod ping;
 mod tcp;
 mod udp;
 mod views;
 
+pub use multicast::{Members, multicast};
 pub use views::{drops, fdb, mdb, stp};
 
 use std::net::IpAddr;
@@ -49,7 +52,7 @@ impl From<Result<String, String>> for Outcome {
 
 /// Tries a probe in a running lab. `succeed` says whether it is hoped to succeed: hopes are given `timeout`, fears no
 /// more than [`FAIL_TIMEOUT`] unless `timeout` is not the default. Those that need views ([`fdb`], [`drops`])
-/// always fail here.
+/// or memberships ([`multicast()`]) always fail here.
 pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outcome {
     let timeout = if !succeed && timeout == PROBE_TIMEOUT { FAIL_TIMEOUT } else { timeout };
     let result = match probe {
@@ -59,6 +62,7 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
         Probe::Drops { .. } | Probe::Fdb { .. } | Probe::Mdb { .. } | Probe::Stp { .. } => {
             Err("only the switch knows".to_owned())
         }
+        Probe::Multicast { .. } => Err("it is not known who is a member".to_owned()),
         Probe::Interface { from, name } => {
             look(from, timeout, succeed, |netlink| has_interface(netlink, name))
         }
@@ -76,11 +80,14 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
 
 /// The namespace of whoever looks.
 fn enter(place: &Place) -> Result<OwnedFd, String> {
-    let netns = match place {
+    open(&whereabouts(place))
+}
+
+fn whereabouts(place: &Place) -> Netns {
+    match place {
         Place::Host => Netns::Own,
         Place::Node(node) => Netns::Node(node.clone()),
-    };
-    open(&netns)
+    }
 }
 
 fn open(netns: &Netns) -> Result<OwnedFd, String> {

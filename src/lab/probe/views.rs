@@ -7,9 +7,11 @@ use crate::control::plan::{Netns, Plan, StpState};
 use crate::control::view::{DropView, MdbView, StationView, TreeView};
 use crate::verdict::Reason;
 
-/// Whether frames have been dropped at a port for a reason, on their way in or out.
-pub fn drops(drops: &[DropView], port: &str, reason: Reason) -> Outcome {
-    let here = drops.iter().filter(|d| d.port == port);
+/// Whether frames have been dropped for a reason, on their way in or out, at a port or an end of a link, or at any of a
+/// network.
+pub fn drops(drops: &[DropView], plan: &Plan, at: &str, reason: Reason) -> Outcome {
+    let is_here = |name: &str| name == at || plan.leg(name).is_some_and(|leg| leg.network == at);
+    let here = drops.iter().filter(|d| is_here(&d.port));
     let count: u64 = here.filter(|d| d.reason == reason.name()).map(|d| d.count).sum();
     Outcome { ok: count > 0, detail: format!("{count} dropped") }
 }
@@ -48,13 +50,47 @@ pub fn stp(trees: &[TreeView], at: &str, state: StpState) -> Outcome {
         StpState::Discarding => ["blocking", "disabled", "listening"].contains(&port.state.as_str()),
         other => port.state == other.name(),
     };
-    Outcome { ok, detail: format!("it is {}", port.state) }
+    let detail = match ok {
+        true => format!("{} port", port.role),
+        false => format!("it is {}", port.state),
+    };
+    Outcome { ok, detail }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::view::{GroupView, TreePortView};
+
+    #[test]
+    fn drops_are_found_where_they_are_counted() {
+        let text = "[[network]]\nname = \"a\"\n[[network]]\nname = \"b\"\n[[link]]\nnetworks = [\"a\", \"b\"]\n\
+                    [[port]]\nname = \"p\"\nnetwork = \"a\"\nkind = \"tap\"\n";
+        let plan = crate::control::config::parse(text, "any").expect("sound").0;
+        let counted = |port: &str, reason: Reason| DropView {
+            port: port.into(),
+            direction: "out".into(),
+            reason: reason.name().into(),
+            count: 2,
+            explanation: String::new(),
+        };
+        let seen = [counted("p", Reason::Icc), counted("b/a", Reason::MacLimit), counted("a/b", Reason::Icc)];
+        for (at, reason, count) in [
+            ("p", Reason::Icc, 2),
+            ("p", Reason::MacLimit, 0),
+            ("b/a", Reason::MacLimit, 2),
+            ("a", Reason::Icc, 4),
+            ("a", Reason::MacLimit, 0),
+            ("b", Reason::MacLimit, 2),
+        ] {
+            let outcome = drops(&seen, &plan, at, reason);
+            assert_eq!(
+                (outcome.ok, outcome.detail),
+                (count > 0, format!("{count} dropped")),
+                "{at} {reason}"
+            );
+        }
+    }
 
     #[test]
     fn groups_and_states_are_found() {

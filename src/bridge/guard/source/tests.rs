@@ -35,7 +35,7 @@ fn guard(permits: &[&str]) -> SourceGuard {
 
 fn check(guard: &SourceGuard, bytes: &[u8]) -> Verdict {
     let headers = Headers::parse(bytes, &Offload::NONE).expect("a frame");
-    guard.check(&Passage { bytes, edit: Edit::NONE, headers })
+    guard.check(&Passage { bytes, edit: &Edit::NONE, headers: &headers })
 }
 
 fn frame(from: Mac, ether_type: u16, payload: &[u8]) -> Vec<u8> {
@@ -220,7 +220,11 @@ fn tags_hide_nothing() {
     let edit = Edit::NONE.push(tag).and_then(|edit| edit.push(tag)).expect("two tags");
     for (bytes, expected) in [(&spoof, IP), (&v4(FOUR, FIVE, [0; 4]), Ok(()))] {
         let headers = Headers::edited(bytes, &edit, &Offload::NONE).expect("a frame");
-        assert_eq!(guard.check(&Passage { bytes, edit, headers }), expected, "tagged twice on its way");
+        assert_eq!(
+            guard.check(&Passage { bytes, edit: &edit, headers: &headers }),
+            expected,
+            "tagged twice on its way"
+        );
     }
 }
 

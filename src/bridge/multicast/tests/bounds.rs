@@ -48,6 +48,28 @@ fn b78_a_leg_has_a_limit_of_its_own() {
     assert_eq!(lab.join(1, "239.1.1.3"), "flood", "room again");
 }
 
+/// One frame would otherwise become as many copies as a guest cares to invent reporters.
+#[test]
+fn b77_reporters_beyond_the_64th_share_the_frame_itself() {
+    let mut lab = Lab::with_legs(ON, MulticastLegConfig { to_unicast: true, ..Default::default() });
+    lab.ask(3, 10);
+    lab.wait(10.0);
+    for n in 0..64 {
+        lab.receive_from(1, 0, Mac([2, 0, 0, 0, 1, n]), &join("239.1.1.1"));
+    }
+    assert_eq!(lab.to("239.1.1.1").split('+').count(), 64, "a copy each");
+    for n in 64..200 {
+        lab.receive_from(1, 0, Mac([2, 0, 0, 0, 1, n]), &join("239.1.1.1"));
+    }
+    assert_eq!(lab.to("239.1.1.1"), "1 3", "the frame as it is serves them all");
+    assert_eq!(lab.bridge.usage().0, 65, "and they are one member");
+    lab.receive_from(1, 0, Mac([2, 0, 0, 0, 1, 199]), &leave("239.1.1.1"));
+    lab.wait(261.0);
+    lab.ask(3, 10);
+    lab.wait(10.0);
+    assert_eq!(lab.to("239.1.1.1"), "3", "all of them run out");
+}
+
 #[test]
 fn a_flood_of_reports_is_bounded() {
     let config = MulticastConfig { hash_max: 100_000, igmp_version: 3, ..ON };

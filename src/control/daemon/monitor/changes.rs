@@ -49,6 +49,7 @@ mod tests {
         vlan_filtering = true
         [[port]]
         name = "vm1"
+        kind = "tap"
         network = "lan"
     "#;
 

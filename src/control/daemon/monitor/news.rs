@@ -57,6 +57,7 @@ impl Known {
             Event::Quarantined(Sighting { mac, .. }) => {
                 (false, guard(format!("quarantined: {mac} moves to and fro")))
             }
+            Event::Released(_) => (true, guard("quarantine is over".into())),
             Event::Router(_, found) => {
                 let text = if found { "a multicast router is here" } else { "no multicast router any more" };
                 (!found, guard(text.into()))
@@ -77,13 +78,13 @@ impl Known {
 }
 
 fn membership(joining: &Joining, port: &str, dev: &str) -> GroupView {
-    let Joining { vid, group, source, .. } = joining;
+    let Joining { vid, group, source, permanent, .. } = joining;
     GroupView {
         dev: dev.to_owned(),
         port: port.to_owned(),
         grp: group.to_string(),
         src: source.map(|source| source.to_string()),
-        state: "temp".into(),
+        state: if *permanent { "permanent" } else { "temp" }.into(),
         vid: (*vid != 0).then_some(*vid),
         ..GroupView::default()
     }

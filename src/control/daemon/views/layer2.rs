@@ -1,10 +1,17 @@
 //! `show vlan`, `show mdb` and `show stp`.
 
+use std::time::Duration;
+
 use super::Trees;
-use crate::bridge::{PortRole, PortState, StpLegSummary, StpMode, StpSummary, VlanEntry};
+use crate::bridge::{
+    GroupEntry, PortRole, PortState, RouterEntry, StpLegSummary, StpMode, StpSummary, VlanEntry,
+};
 use crate::control::plan::Plan;
 use crate::control::registry::Registry;
-use crate::control::view::{GroupView, MdbView, TreePortView, TreeView, VlanEntryView, VlanView};
+use crate::control::view::{
+    GroupView, MdbView, RouterView, SourceView, TreePortView, TreeView, VlanEntryView, VlanView,
+};
+use crate::engine::Switch;
 use crate::frame::{NodeId, Plug};
 use crate::time::Time;
 
@@ -29,17 +36,63 @@ pub(in crate::control::daemon) fn vlan(plan: &Plan) -> Vec<VlanView> {
         .collect()
 }
 
+/// Groups and routers, each with the bridge they are known to.
+pub(in crate::control::daemon) type Groups =
+    Vec<(NodeId, Vec<(GroupEntry, Option<Plug>)>, Vec<(RouterEntry, Plug)>)>;
+
+/// What these bridges know of groups. To be run on the engine thread.
+pub(in crate::control::daemon) fn groups(switch: &Switch, bridges: &[NodeId]) -> Groups {
+    let (fabric, now) = (&switch.fabric, switch.now);
+    bridges.iter().map(|id| (*id, fabric.groups(*id, now), fabric.routers(*id, now))).collect()
+}
+
 /// `show mdb`.
-pub(in crate::control::daemon) fn mdb(plan: &Plan) -> MdbView {
-    let group = |group: &crate::control::plan::StaticGroup| GroupView {
-        dev: group.network.clone(),
-        port: group.at.clone(),
-        grp: group.group.to_string(),
-        state: "permanent".into(),
-        vid: (group.vlan != 0).then_some(group.vlan),
-        ..GroupView::default()
+pub(in crate::control::daemon) fn mdb(groups: &Groups, registry: &Registry) -> MdbView {
+    let mut view = MdbView::default();
+    for (node, entries, routers) in groups {
+        let network = registry.node_name(*node).unwrap_or_default();
+        // the host goes by the name of its network
+        let name = |plug: Option<Plug>| plug.map_or(Some(network), |plug| registry.plug_name(plug));
+        view.mdb.extend(entries.iter().filter_map(|(entry, plug)| Some(group(entry, name(*plug)?, network))));
+        let routers: Vec<RouterView> =
+            routers.iter().filter_map(|(entry, plug)| Some(router(entry, name(Some(*plug))?))).collect();
+        if !routers.is_empty() {
+            view.router.insert(network.to_owned(), routers);
+        }
+    }
+    view
+}
+
+fn group(entry: &GroupEntry, port: &str, network: &str) -> GroupView {
+    let source = |source: &crate::bridge::SourceEntry| SourceView {
+        address: source.address.to_string(),
+        timer: timer(source.expires.unwrap_or_default()),
     };
-    MdbView { mdb: plan.groups.iter().map(group).collect(), ..MdbView::default() }
+    let mode = if entry.exclude { "exclude" } else { "include" };
+    GroupView {
+        dev: network.to_owned(),
+        port: port.to_owned(),
+        grp: entry.group.to_string(),
+        src: None,
+        state: if entry.permanent { "permanent" } else { "temp" }.to_owned(),
+        filter_mode: (!entry.sources.is_empty() || !entry.exclude).then(|| mode.to_owned()),
+        source_list: entry.sources.iter().map(source).collect(),
+        vid: (entry.vid != 0).then_some(entry.vid),
+        timer: entry.expires.map(timer),
+    }
+}
+
+fn router(entry: &RouterEntry, port: &str) -> RouterView {
+    RouterView {
+        port: port.to_owned(),
+        kind: if entry.permanent { "permanent" } else { "temp" }.to_owned(),
+        timer: entry.expires.into_iter().flatten().max().map(timer),
+    }
+}
+
+/// As iproute2 prints what is left of a time.
+fn timer(left: Duration) -> String {
+    format!("{:>4}.{:02}", left.as_secs(), left.subsec_millis() / 10)
 }
 
 /// `show stp`: the networks that have a spanning tree.
@@ -113,5 +166,53 @@ const fn role_name(role: PortRole) -> &'static str {
         PortRole::Designated => "designated",
         PortRole::Disabled => "disabled",
         PortRole::Root => "root",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::{BridgeConfig, Group, SourceEntry};
+    use crate::control::diff::PlanChange;
+    use crate::control::plan::{Line, Network};
+
+    #[test]
+    fn groups_are_told_as_bridge_tells_them() {
+        let network = Network {
+            name: "lan".into(),
+            host: Vec::new(),
+            mtu: 1500,
+            bridge: BridgeConfig::default(),
+            line: Line(1),
+        };
+        let mut registry = Registry::default();
+        registry.translate(&[PlanChange::AddNetwork(network)]).expect("there is room");
+        let host = GroupEntry {
+            vid: 10,
+            group: Group::Ip("239.1.1.1".parse().expect("an address")),
+            leg: None,
+            reporter: None,
+            exclude: true,
+            permanent: false,
+            expires: Some(Duration::from_millis(250_123)),
+            sources: Vec::new(),
+        };
+        let source = SourceEntry {
+            address: "10.0.0.1".parse().expect("an address"),
+            blocked: false,
+            permanent: false,
+            expires: Some(Duration::from_millis(9500)),
+        };
+        let picky =
+            GroupEntry { vid: 0, exclude: false, sources: vec![source], expires: None, ..host.clone() };
+        let groups: Groups = vec![(NodeId(0), vec![(host, None), (picky, None)], Vec::new())];
+        assert_eq!(
+            serde_json::to_string(&mdb(&groups, &registry)).expect("plain data"),
+            concat!(
+                r#"{"mdb":[{"dev":"lan","port":"lan","grp":"239.1.1.1","state":"temp","vid":10,"timer":" 250.12"},"#,
+                r#"{"dev":"lan","port":"lan","grp":"239.1.1.1","state":"temp","filter_mode":"include","#,
+                r#""source_list":[{"address":"10.0.0.1","timer":"   9.50"}]}],"router":{}}"#
+            )
+        );
     }
 }

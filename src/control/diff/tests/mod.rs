@@ -1,3 +1,5 @@
+//! A difference of two plans: what it mentions, what it leaves alone, and in which order.
+
 mod mirror;
 
 use ipnet::IpNet;
@@ -236,4 +238,27 @@ fn a_backup_that_goes_is_given_up_before() {
         ["port p0: no backup port", "port p1 removed", "port p1 added", "port p0: backup port p1",],
         "and taken again, for it is another leg now"
     );
+}
+
+#[test]
+fn b58_a_station_for_all_vlans_of_a_leg_follows_it_into_another() {
+    let mut a = Plan::empty("lab");
+    a.networks = vec![network("n0", 10)];
+    a.ports = vec![port("p0", "n0", PortKind::Tap, Settings::new(LegConfig::default(), 1))];
+    let station = |n, vlan| {
+        let (network, at) = ("n0".to_owned(), "p0".to_owned());
+        StaticStation { network, mac: Mac([2, 0, 0, 0, 0, n]), at, vlan, sticky: false, line: Line(4) }
+    };
+    a.fdb = vec![station(1, None), station(2, Some(1))];
+    let mut b = a.clone();
+    b.ports[0].settings.add_vlan(VlanEntry { vid: 10, pvid: false, untagged: false });
+    let (mut fabric, mut registry) = (Fabric::new([1, 2]), Registry::default());
+    for (from, to) in [(&Plan::empty("lab"), &a), (&a, &b)] {
+        for change in registry.translate(&diff(from, to)).expect("there is room") {
+            fabric.apply(change, Time::ZERO).expect("a sound difference");
+        }
+    }
+    let node = registry.node("n0").expect("it was added");
+    let known = fabric.stations(node, Time::ZERO).into_iter().map(|(entry, _)| (entry.mac.0[5], entry.vid));
+    assert_eq!(known.collect::<Vec<_>>(), [(1, 0), (1, 1), (2, 1), (1, 10)]);
 }
