@@ -120,7 +120,7 @@ fn frames_that_are_not_for_the_router() {
     let headers =
         Headers::parse(&frame(leg_mac(0), host_mac(0), 0x0800, &packet), &Offload::NONE).expect("one");
     let bytes = frame(leg_mac(0), host_mac(0), 0x0800, &packet);
-    let passage = Passage { bytes: &bytes, edit: Edit::NONE, headers };
+    let passage = Passage { bytes: &bytes, edit: &Edit::NONE, headers: &headers };
     let nowhere = rig.router.decide(LegIndex(9), &passage, &Offload::NONE, rig.now);
     assert_eq!(nowhere.fate, Fate::Drop(Cause::LegDown));
 }

@@ -101,7 +101,7 @@ impl Rig {
     /// A frame comes in.
     pub(super) fn meet(&mut self, leg: u16, bytes: &[u8]) -> Decision {
         let headers = Headers::parse(bytes, &self.offload).expect("a frame");
-        let passage = Passage { bytes, edit: Edit::NONE, headers };
+        let passage = Passage { bytes, edit: &Edit::NONE, headers: &headers };
         let (at, now, offload) = (LegIndex(leg), self.now, self.offload);
         let decision = self.router.decide(at, &passage, &offload, now);
         assert_eq!(self.router.decide(at, &passage, &offload, now), decision, "deciding changes nothing");
