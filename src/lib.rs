@@ -52,6 +52,7 @@ pub mod fabric;
 pub mod frame;
 pub mod lab;
 pub mod port;
+pub mod router;
 pub mod sim;
 pub mod table;
 pub mod time;
