@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::super::tuple::Direction;
+use crate::router::nat::tuple::Direction;
 use crate::wire::tcp::{Flags, Tcp};
 
 /// Where a connection is.

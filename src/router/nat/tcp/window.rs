@@ -13,9 +13,9 @@
 //! sent who follows the connection: invalid. One exception: data that overshoots the window by no more than a window
 //! passes and is remembered, since its receiver may take it, and its acknowledgement must then not look forged.
 
-use super::super::tuple::Direction;
 use super::phase::{Kind, Phase};
 use super::{Connection, Half};
+use crate::router::nat::tuple::Direction;
 use crate::wire::tcp::{Flags, Tcp, TcpOption};
 
 /// The smallest window that (IV) goes back by.

@@ -1,0 +1,93 @@
+//! The table: its limits (L2, L3), its size, and what it shows.
+
+use super::packets::{tcp, udp};
+use super::*;
+use crate::wire::tcp::Flags;
+
+const X: &str = "203.0.113.9:53";
+
+#[test]
+fn a_full_table_lets_only_the_unassured_go() {
+    let mut gate = gate_of(20);
+    for guest in 0..20 {
+        let from = format!("10.0.1.{guest}:9");
+        gate.flow(&udp(&from, X));
+        let me = Packet::parse(&gate.pass(&udp(&from, X)).1.expect("room")).map(|p| Tuple::of(&p));
+        let me = me.flatten().expect("a tuple");
+        gate.flow(&udp(X, &format!("192.0.2.1:{}", me.source_port)));
+        gate.wait(100);
+    }
+    assert_eq!((gate.count(), gate.nat.sessions().held_by(3)), (20, 20), "L2: full, and by whom");
+    gate.wait(2000);
+    assert!(gate.pass(&udp("10.0.2.1:9", X)).1.is_ok(), "L2: somebody unassured had to go");
+    assert_eq!(gate.count(), 20);
+    let flows: Vec<_> = gate.nat.sessions().iter(gate.now).map(|(_, session)| session.tuples).collect();
+    for [original, reply] in flows {
+        gate.flow(&udp(X, &format!("192.0.2.1:{}", reply.destination_port)));
+        gate.wait(2100);
+        gate.flow(&udp(&format!("{}:{}", original.source.ip(false), original.source_port), X));
+    }
+    assert!(gate.nat.sessions().iter(gate.now).all(|(_, session)| session.assured));
+    assert_eq!(gate.flow(&udp("10.0.2.2:9", X)), "Full", "L2: assured flows are never evicted");
+    assert_eq!(gate.count(), 20);
+}
+
+#[test]
+fn closing_connections_go_as_well() {
+    let mut gate = gate_of(1);
+    let (a, me) = ("10.0.0.2:9", "192.0.2.1:9");
+    gate.flow(&tcp(a, X, Flags::SYN, 100, 0));
+    gate.flow(&tcp(X, me, Flags::SYN | Flags::ACK, 500, 101));
+    gate.flow(&tcp(a, X, Flags::ACK, 101, 501));
+    assert_eq!(gate.flow(&udp("10.0.0.3:1", X)), "Full", "L2: it is established");
+    gate.flow(&tcp(a, X, Flags::FIN | Flags::ACK, 101, 501));
+    assert!(gate.pass(&udp("10.0.0.3:1", X)).1.is_ok(), "L2: it is closing");
+}
+
+#[test]
+fn sweeping_gives_back_what_has_expired_and_no_more() {
+    let mut gate = gate();
+    for guest in 1..=200 {
+        gate.flow(&udp(&format!("10.0.0.{guest}:9"), X));
+        gate.wait(100);
+    }
+    let mut ended = 0;
+    while let Some(deadline) = gate.nat.deadline() {
+        gate.now = gate.now.max(deadline);
+        ended += gate.nat.sweep(gate.now, 7);
+        let now = gate.now;
+        let overdue = gate.nat.sessions().len() - gate.count();
+        assert!(gate.nat.deadline().is_none_or(|next| next > now) == (overdue == 0 || overdue < 11), "L3");
+    }
+    assert_eq!(
+        (ended, gate.nat.sessions().len(), gate.nat.sessions().held_by(3)),
+        (200, 0, 0),
+        "all are gone"
+    );
+}
+
+#[test]
+fn a_session_takes_less_than_300_bytes() {
+    let (links, nodes, heads, free) = (16, 3 * 12, 3 * 4, 4);
+    let bytes = size_of::<Session>() + links + nodes + heads + free;
+    assert!(bytes <= 300, "{bytes} bytes");
+}
+
+#[test]
+fn sessions_look_as_in_proc() {
+    let mut gate = gate();
+    gate.flow(&tcp("10.0.0.2:9", X, Flags::SYN, 100, 0));
+    let line = |gate: &Gate| {
+        let (_, session) = gate.nat.sessions().iter(gate.now).next().expect("one");
+        show::View::new(session, gate.now).to_string()
+    };
+    assert_eq!(
+        line(&gate),
+        "ipv4     2 tcp      6 120 SYN_SENT src=10.0.0.2 dst=203.0.113.9 sport=9 dport=53 packets=1 bytes=40 \
+         [UNREPLIED] src=203.0.113.9 dst=192.0.2.1 sport=53 dport=9 packets=0 bytes=0 mark=0 use=1"
+    );
+    gate.flow(&tcp(X, "192.0.2.1:9", Flags::SYN | Flags::ACK, 500, 101));
+    gate.flow(&tcp("10.0.0.2:9", X, Flags::ACK, 101, 501));
+    assert!(line(&gate).contains("431999 ESTABLISHED") || line(&gate).contains("432000 ESTABLISHED"));
+    assert!(line(&gate).ends_with("packets=1 bytes=40 [ASSURED] mark=0 use=1"), "{}", line(&gate));
+}
