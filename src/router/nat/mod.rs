@@ -29,7 +29,7 @@ mod wheel;
 
 use std::time::Duration;
 
-use ports::{End, Random, Range, Search};
+use ports::{End, Filtering, Mapping, Random, Range, Search};
 use rewrite::{Ends, Translation};
 use sessions::{Count, Session, Sessions, Slot};
 use tcp::{Context, Outcome};
@@ -214,6 +214,12 @@ impl Nat {
     /// Translates the destination of a new flow as a rule says, or not (N3). For others, does nothing.
     pub fn bind_destination(&self, judgement: &mut Judgement, range: Option<&Range>, now: Time) {
         self.bind(judgement, End::Destination, range, now);
+    }
+
+    /// The rule for a new flow from a stranger to a port that a guest has opened, if `filtering` lets it in.
+    pub fn behind(&self, judgement: &Judgement, filtering: Filtering, now: Time) -> Option<Range> {
+        let Effect::Open(_) = judgement.effect else { return None };
+        ports::behind(&self.sessions, judgement.tuple.as_ref()?, filtering, now)
     }
 
     /// The same for the source. `leg` is the one whose address that is, if the flow is not to survive the address or a
@@ -411,14 +417,16 @@ impl Nat {
             End::Destination => current.destination,
         };
         let seed = self.sessions.hash(&original).wrapping_add(self.opened);
+        let range = range.copied().unwrap_or(Range::address(keep));
+        let exclusive = end == End::Source && range.mapping == Mapping::EndpointIndependent;
         let mut search = Search {
             sessions: &self.sessions,
             track: &draft.track,
             ignore: draft.replaces,
             random: Random(seed),
             now,
+            exclusive: exclusive.then_some(original),
         };
-        let range = range.copied().unwrap_or(Range { first: keep, last: keep, ports: None, random: false });
         let choice = search.find(&original, &current, end, &range);
         if let Some(reply) = choice.tuple.inverted() {
             draft.reply = reply;

@@ -24,7 +24,7 @@ use crate::time::Time;
 const TRIES_MAX: u32 = 128;
 /// With fewer than this left, flows that are over are evicted (P6).
 const TRIES_HARDER: u32 = 32;
-/// How many flows from the same place are asked for their port.
+/// How many flows of the same place are looked at.
 const NEIGHBOURS_MAX: usize = 64;
 
 /// What a rule translates an end of a flow to.
@@ -36,15 +36,40 @@ pub struct Range {
     pub last: Address,
     /// The first and the last port, if the rule says.
     pub ports: Option<(u16, u16)>,
-    /// Never the port it has: always a random one (P7; `--random-fully`). A symmetric NAT.
-    pub random: bool,
+    /// How ports are chosen.
+    pub mapping: Mapping,
+}
+
+/// How a NAT chooses ports (RFC 4787 §4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mapping {
+    /// A port of a guest's looks the same from everywhere, and nobody shares it: what a cone needs.
+    EndpointIndependent,
+    /// As the kernel: the same from everywhere if possible, and shared between different destinations (P2, P3).
+    #[default]
+    Kernel,
+    /// A random port for every flow (P7; `--random-fully`): a symmetric NAT.
+    Symmetric,
+}
+
+/// Which strangers may answer a port that a guest has opened (RFC 4787 §5). Together with the [`Mapping`] these are
+/// the four kinds of old (RFC 3489): full cone, restricted, port restricted and symmetric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filtering {
+    /// Those whose address the guest has talked to: a restricted cone.
+    Address,
+    /// Only whom the guest has talked to, as the kernel: port restricted, or symmetric.
+    #[default]
+    AddressAndPort,
+    /// Everybody: a full cone.
+    None,
 }
 
 impl Range {
     /// One address.
     pub fn address(address: impl Into<Address>) -> Self {
         let address = address.into();
-        Self { first: address, last: address, ports: None, random: false }
+        Self { first: address, last: address, ports: None, mapping: Mapping::Kernel }
     }
 
     /// One address and port.
@@ -112,19 +137,32 @@ pub struct Search<'a> {
     pub random: Random,
     /// The time.
     pub now: Time,
+    /// Set to the flow's own tuple if it must not share its port with other guests.
+    pub exclusive: Option<Tuple>,
+}
+
+/// Who has a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// That flow.
+    Flow(Slot),
+    /// Another guest, who shares it with nobody.
+    Guest,
+    /// It is free.
+    Nobody,
 }
 
 impl Search<'_> {
     /// Translates that end of `current`, which is the packet's tuple after what was translated before.
     pub fn find(&mut self, original: &Tuple, current: &Tuple, end: End, range: &Range) -> Choice {
         let free = |tuple: Tuple| Choice { tuple, evict: None };
-        if end == End::Source && !range.random {
+        if end == End::Source && range.mapping != Mapping::Symmetric {
             if range.has_address(current.source) && range.has_port(current.source_port) {
-                if self.holder(current).is_none() {
+                if self.holder(current) == Holder::Nobody {
                     return free(*current);
                 }
             } else if let Some(tuple) = self.as_neighbours(original, current, range)
-                && self.holder(&tuple).is_none()
+                && self.holder(&tuple) == Holder::Nobody
             {
                 return free(tuple);
             }
@@ -141,7 +179,7 @@ impl Search<'_> {
                 tuple.destination = range.choose(self.sessions.hash(&key));
             }
         }
-        if !range.random {
+        if range.mapping != Mapping::Symmetric {
             let single = range.ports.is_some_and(|(first, last)| first == last);
             let port = if end == End::Source || tuple.is_icmp() {
                 tuple.source_port
@@ -149,7 +187,7 @@ impl Search<'_> {
                 tuple.destination_port
             };
             let keeps = !(tuple.has_ports() || tuple.is_icmp()) || range.has_port(port);
-            if keeps && ((range.ports.is_some() && single) || self.holder(&tuple).is_none()) {
+            if keeps && ((range.ports.is_some() && single) || self.holder(&tuple) == Holder::Nobody) {
                 return free(tuple);
             }
         }
@@ -182,7 +220,8 @@ impl Search<'_> {
         };
         let Some((first, last)) = class else { return Choice { tuple, evict: None } };
         let size = u32::from(last - first) + 1;
-        let mut offset = if range.random || end == End::Source { self.random.port() } else { 0 };
+        let mut offset =
+            if range.mapping == Mapping::Symmetric || end == End::Source { self.random.port() } else { 0 };
         let mut tries = size.min(TRIES_MAX);
         loop {
             for left in (1..=tries).rev() {
@@ -193,11 +232,11 @@ impl Search<'_> {
                     tuple.destination_port = port;
                 }
                 match self.holder(&tuple) {
-                    None => return Choice { tuple, evict: None },
-                    Some(slot) if left <= TRIES_HARDER && self.is_over(slot) => {
+                    Holder::Nobody => return Choice { tuple, evict: None },
+                    Holder::Flow(slot) if left <= TRIES_HARDER && self.is_over(slot) => {
                         return Choice { tuple, evict: Some(slot) };
                     }
-                    Some(_) => {}
+                    Holder::Flow(_) | Holder::Guest => {}
                 }
                 offset = offset.wrapping_add(1);
             }
@@ -209,10 +248,20 @@ impl Search<'_> {
         }
     }
 
-    /// The flow that has the reply tuple that a packet with that tuple would get.
-    fn holder(&self, tuple: &Tuple) -> Option<Slot> {
-        let found = self.sessions.find(&tuple.inverted()?, self.now);
-        found.map(|(slot, _)| slot).filter(|slot| Some(*slot) != self.ignore)
+    /// Whether somebody has the reply tuple that a packet with that tuple would get, or must not share its port (P3).
+    fn holder(&self, tuple: &Tuple) -> Holder {
+        let Some(reply) = tuple.inverted() else { return Holder::Nobody };
+        if let Some((slot, _)) = self.sessions.find(&reply, self.now)
+            && Some(slot) != self.ignore
+        {
+            return Holder::Flow(slot);
+        }
+        // everybody who has the port is the same guest, or it would not be his alone: the latest will do
+        let latest = self.exclusive.and_then(|_| self.sessions.mapped_to(&reply, self.now).next());
+        match (latest, &self.exclusive) {
+            (Some(session), Some(original)) if !session.tuples[0].same_source(original) => Holder::Guest,
+            _ => Holder::Nobody,
+        }
     }
 
     /// Whether the flow there is a translated connection that has ended, and ours cannot be taken for it (P6).
@@ -227,4 +276,20 @@ impl Search<'_> {
             _ => false,
         }
     }
+}
+
+/// Where a stranger's packet to a port of ours goes, if it is not of a flow: to the guest who has opened that port, if
+/// `filtering` lets it in. Of a port with many flows, the latest are asked.
+pub fn behind(sessions: &Sessions, tuple: &Tuple, filtering: Filtering, now: Time) -> Option<Range> {
+    let knows = |original: &Tuple| match filtering {
+        Filtering::Address => original.destination == tuple.source,
+        Filtering::AddressAndPort => false,
+        Filtering::None => true,
+    };
+    let mapped = sessions.mapped_to(tuple, now).take(NEIGHBOURS_MAX);
+    let mut opened =
+        mapped.filter(|session| session.has_source_nat() && tuple.has_ports()).map(|s| &s.tuples[0]);
+    let original = opened.find(|original| knows(original))?;
+    let (address, port) = (original.source, original.source_port);
+    Some(Range { first: address, last: address, ports: Some((port, port)), mapping: Mapping::Kernel })
 }

@@ -1,6 +1,7 @@
 //! The table of sessions: two tuples lead to one flow.
 //!
-//! Sessions lie in a slab. An [`Index`] finds them by either tuple, another by where they come from (P2). Keys are hashed
+//! Sessions lie in a slab. An [`Index`] finds them by either tuple, others by where they come from (P2) and by where
+//! their replies come to. Keys are hashed
 //! with SipHash-1-3 and a secret key, once per lookup: guests choose the tuples, and must not be able to choose
 //! collisions. A session that has expired cannot be found (L3), however long it takes until somebody sweeps. Sweeping
 //! looks only at what a [`Wheel`] says may have expired, and refreshing a session writes its expiry and nothing else.
@@ -95,6 +96,7 @@ pub struct Sessions {
     /// Node `2 * slot + direction`.
     flows: Index,
     sources: Index,
+    mappings: Index,
     wheel: Wheel,
     origins: Box<[u32; ORIGINS_MAX]>,
 }
@@ -109,6 +111,7 @@ impl Sessions {
             free: Vec::new(),
             flows: Index::default(),
             sources: Index::default(),
+            mappings: Index::default(),
             wheel: Wheel::default(),
             origins: Box::new([0; ORIGINS_MAX]),
         }
@@ -175,6 +178,14 @@ impl Sessions {
         sessions.filter(move |session| session.tuples[0].same_source(tuple) && session.expires > now)
     }
 
+    /// The sessions whose replies come to the place where a packet with that tuple goes, the latest first.
+    pub fn mapped_to<'a>(&'a self, tuple: &Tuple, now: Time) -> impl Iterator<Item = &'a Session> + use<'a> {
+        let key = tuple.destination_key();
+        let nodes = self.mappings.chain(self.hasher.hash(&key));
+        let sessions = nodes.map(|node| self.session(Slot(node)));
+        sessions.filter(move |session| session.tuples[1].destination_key() == key && session.expires > now)
+    }
+
     /// Who may go to make room for a flow with that tuple (L2).
     pub fn victim(&self, tuple: &Tuple, now: Time) -> Option<Slot> {
         let hash = self.hash(tuple);
@@ -208,6 +219,7 @@ impl Sessions {
         self.flows.insert(2 * slot, hashes[0]);
         self.flows.insert(2 * slot + 1, hashes[1]);
         self.sources.insert(slot, self.hasher.hash(&original.source_key()));
+        self.mappings.insert(slot, self.hasher.hash(&reply.destination_key()));
         self.wheel.add(slot, session.expires);
         self.origins[usize::from(origin)] += 1;
         Slot(slot)
@@ -230,6 +242,7 @@ impl Sessions {
         self.flows.remove(2 * slot.0);
         self.flows.remove(2 * slot.0 + 1);
         self.sources.remove(slot.0);
+        self.mappings.remove(slot.0);
         self.wheel.remove(slot.0);
         self.free.push(slot.0);
     }
@@ -279,6 +292,7 @@ impl Sessions {
         self.free.reserve_exact(capacity - self.free.len());
         self.flows.grow(2 * capacity);
         self.sources.grow(capacity);
+        self.mappings.grow(capacity);
         self.wheel.grow(capacity);
     }
 }

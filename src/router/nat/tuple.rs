@@ -168,6 +168,12 @@ impl Tuple {
         key
     }
 
+    /// The bytes to hash for where it goes to, as [`Self::source_key`]. Of ICMP, the identifier counts.
+    pub fn destination_key(&self) -> [u8; 20] {
+        let port = if self.is_icmp() { self.source_port } else { self.destination_port };
+        Self { source: self.destination, source_port: port, ..*self }.source_key()
+    }
+
     /// Whether both come from the same place (P2).
     pub fn same_source(&self, other: &Self) -> bool {
         self.source_key() == other.source_key()

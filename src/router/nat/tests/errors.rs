@@ -11,7 +11,7 @@ const ROUTER: &str = "198.51.100.1";
 #[test]
 fn an_error_finds_its_flow_and_is_translated_with_its_quote() {
     let mut gate = gate();
-    gate.masquerade = Some(Range { random: true, ..Range::address(address(EXT)) });
+    gate.masquerade = Some(Range { mapping: Mapping::Symmetric, ..Range::address(address(EXT)) });
     let sent = gate.pass(&udp(A, X)).1.expect("room");
     for (kind, code) in [(3, 1), (3, 4), (4, 0), (11, 0), (12, 0)] {
         for len in [28, sent.len()] {

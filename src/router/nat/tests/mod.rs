@@ -22,6 +22,8 @@ struct Gate {
     now: Time,
     /// What the source of flows from inside becomes.
     masquerade: Option<Range>,
+    /// Which strangers are let in to ports that guests have opened.
+    filtering: Filtering,
     /// What flows to that port of the gate become.
     published: Vec<(u16, Range)>,
 }
@@ -35,6 +37,7 @@ fn gate_of(max: usize) -> Gate {
         nat: Nat::new(Settings::default(), max, [1, 2]),
         now: Time::from_secs(100),
         masquerade: Some(Range::address(address(EXT))),
+        filtering: Filtering::default(),
         published: vec![],
     }
 }
@@ -51,7 +54,8 @@ impl Gate {
         let rule = |(port, range): &(u16, Range)| {
             (tuple.destination == outside.into() && tuple.destination_port == *port).then_some(*range)
         };
-        let published = self.published.iter().find_map(rule);
+        let opened = self.nat.behind(judgement, self.filtering, self.now);
+        let published = self.published.iter().find_map(rule).or(opened);
         self.nat.bind_destination(judgement, published.as_ref(), self.now);
         let masquerade = match self.masquerade {
             Some(_) if tuple.ipv6 => Some(Range::address(outside)),

@@ -66,16 +66,16 @@ fn a_range_is_kept_to_and_may_run_out() {
 
 #[test]
 fn random_is_random_and_can_be_had_again() {
-    let ports = |random| {
+    let ports = |mapping| {
         let mut gate = gate();
-        gate.masquerade = Some(Range { random, ..Range::address(address(EXT)) });
+        gate.masquerade = Some(Range { mapping, ..Range::address(address(EXT)) });
         let out = |to: &str, gate: &mut Gate| port(&gate.pass(&udp("10.0.0.2:5000", to)).1.expect("a port"));
         [out(X, &mut gate), out(Y, &mut gate)]
     };
-    let [x, y] = ports(true);
+    let [x, y] = ports(Mapping::Symmetric);
     assert!(x != 5000 && x != y, "P7: symmetric: {x} {y}");
-    assert_eq!(ports(true), [x, y], "the same seed, the same ports");
-    assert_eq!(ports(false), [5000, 5000], "P2, P3");
+    assert_eq!(ports(Mapping::Symmetric), [x, y], "the same seed, the same ports");
+    assert_eq!(ports(Mapping::Kernel), [5000, 5000], "P2, P3");
     let gate = gate();
     let explain = || {
         let mut judgement = gate.judge(&udp("10.0.0.2:5000", X));
@@ -141,4 +141,44 @@ fn what_is_bound_to_an_address_goes_with_it() {
     assert!(gate.nat.has_moved(&known, 8), "N11: through another one");
     assert_eq!(gate.nat.end_all(|session| session.leg == Some(7)), 1, "P10");
     assert_eq!(gate.count(), 1, "P10: others stay");
+}
+
+#[test]
+fn the_four_kinds_of_old() {
+    let (guest, port) = ("10.0.0.2:5000", "192.0.2.1:5000");
+    let (same_host, stranger) = ("203.0.113.9:99", "203.0.113.8:99");
+    let cone = Mapping::EndpointIndependent;
+    let table = [
+        (cone, Filtering::None, [true, true], "full cone"),
+        (cone, Filtering::Address, [true, false], "restricted cone"),
+        (cone, Filtering::AddressAndPort, [false, false], "port restricted cone"),
+        (Mapping::Kernel, Filtering::AddressAndPort, [false, false], "the kernel's, which is that"),
+    ];
+    for (mapping, filtering, expected, why) in table {
+        let mut gate = gate();
+        gate.masquerade = Some(Range { mapping, ..Range::address(address(EXT)) });
+        gate.filtering = filtering;
+        gate.flow(&udp(guest, X));
+        for (from, enters) in [same_host, stranger].into_iter().zip(expected) {
+            let to = if enters { guest } else { port };
+            assert_eq!(gate.flow(&udp(from, port)), format!("{from} > {to}"), "{why}");
+            if enters {
+                assert_eq!(gate.flow(&udp(guest, from)), format!("{port} > {from}"), "{why}: and back");
+            }
+        }
+        assert_eq!(gate.flow(&udp(X, port)), format!("{X} > {guest}"), "{why}: the one who was asked");
+    }
+}
+
+#[test]
+fn a_cone_shares_its_port_with_nobody() {
+    let mut gate = gate();
+    let cone = Range { mapping: Mapping::EndpointIndependent, ..Range::address(address(EXT)) };
+    gate.masquerade = Some(cone);
+    assert_eq!(gate.flow(&udp("10.0.0.2:5000", X)), format!("192.0.2.1:5000 > {X}"));
+    assert_eq!(gate.flow(&udp("10.0.0.2:5000", Y)), format!("192.0.2.1:5000 > {Y}"), "RFC 4787 REQ-1");
+    let other = port(&gate.pass(&udp("10.0.0.3:5000", "203.0.113.7:1")).1.expect("a port"));
+    assert_ne!(other, 5000, "RFC 4787 REQ-3: not even towards somebody else");
+    let again = port(&gate.pass(&udp("10.0.0.3:5000", X)).1.expect("a port"));
+    assert_eq!(again, other, "RFC 4787 REQ-1: for the second guest as well");
 }
