@@ -56,6 +56,11 @@ impl Index {
         }
     }
 
+    /// How much memory it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.heads.capacity() * size_of::<u32>() + self.nodes.capacity() * size_of::<Node>()
+    }
+
     /// Puts a node that is in no chain in front of others of its hash.
     pub(super) fn insert(&mut self, node: u32, hash: u64) {
         self.link(node, hash as u32);

@@ -137,6 +137,13 @@ impl Sessions {
         self.max
     }
 
+    /// How much memory the table takes, in bytes.
+    pub fn memory(&self) -> usize {
+        let indexes = self.flows.memory() + self.sources.memory() + self.mappings.memory();
+        let slots = self.slots.capacity() * size_of::<Session>() + self.free.capacity() * size_of::<u32>();
+        slots + indexes + self.wheel.memory() + size_of_val(&*self.origins)
+    }
+
     /// How many of them that origin has opened.
     pub fn held_by(&self, origin: u16) -> u32 {
         self.origins[usize::from(origin).min(ORIGINS_MAX - 1)]

@@ -55,6 +55,11 @@ impl Wheel {
         self.links.resize(slots.max(self.links.len()), UNUSED);
     }
 
+    /// How much memory it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.links.capacity() * size_of::<Link>()
+    }
+
     /// Comes up no later than a second after `at`, for a slot that is in no bucket.
     pub(super) fn add(&mut self, slot: u32, at: Time) {
         let wanted = (at.as_nanos().div_ceil(NANOS)).min(u64::from(u32::MAX >> 1)) as u32;

@@ -71,10 +71,28 @@ fn sweeping_gives_back_what_has_expired_and_no_more() {
 }
 
 #[test]
-fn a_session_takes_less_than_300_bytes() {
-    let (links, nodes, heads, free) = (16, 4 * 12, 4 * 4, 4);
-    let bytes = size_of::<Session>() + links + nodes + heads + free;
-    assert!(bytes <= 300, "{bytes} bytes");
+fn a_session_takes_less_than_300_bytes_and_a_used_table_no_more() {
+    const MAX: usize = 1 << 15;
+    let mut gate = gate_of(MAX);
+    let syn = |number: usize| {
+        let [_, high, mid, low] = (number as u32).to_be_bytes();
+        tcp(&format!("10.{high}.{mid}.{low}:9"), X, Flags::SYN, 1, 0)
+    };
+    gate.masquerade = None;
+    for number in 0..MAX {
+        assert!(gate.pass(&syn(number)).1.is_ok());
+    }
+    let memory = gate.nat.sessions().memory();
+    assert_eq!(gate.nat.sessions().len(), MAX);
+    assert!(memory / MAX <= 300, "{} bytes", memory / MAX);
+    for number in MAX..MAX + 2000 {
+        let _ = gate.pass(&syn(number));
+        if number % 500 == 0 {
+            gate.wait(60_000);
+            gate.nat.sweep(gate.now, usize::MAX);
+        }
+    }
+    assert_eq!(gate.nat.sessions().memory(), memory, "evicting, ending and opening takes no memory");
 }
 
 #[test]
