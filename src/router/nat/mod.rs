@@ -55,6 +55,19 @@ pub enum State {
     Untracked,
 }
 
+impl State {
+    /// The name in rules.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTABLISHED",
+            Self::Invalid(_) => "INVALID",
+            Self::New => "NEW",
+            Self::Related => "RELATED",
+            Self::Untracked => "UNTRACKED",
+        }
+    }
+}
+
 /// Why a new flow cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

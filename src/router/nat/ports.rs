@@ -86,10 +86,12 @@ impl Range {
     }
 
     /// The address for that hash.
-    fn choose(&self, hash: u64) -> Address {
+    fn choose(&self, hash: impl FnOnce() -> u64) -> Address {
         let (first, last) = (self.first.number(), self.last.number());
-        let size = last.saturating_sub(first).saturating_add(1);
-        Address::from_number(first + u128::from(hash) % size)
+        match last.saturating_sub(first).saturating_add(1) {
+            1 => self.first,
+            size => Address::from_number(first + u128::from(hash()) % size),
+        }
     }
 }
 
@@ -172,11 +174,11 @@ impl Search<'_> {
             End::Source => {
                 let key =
                     Tuple { destination: current.source, source_port: 0, destination_port: 0, ..*current };
-                tuple.source = range.choose(self.sessions.hash(&key));
+                tuple.source = range.choose(|| self.sessions.hash(&key));
             }
             End::Destination => {
                 let key = Tuple { source_port: 0, destination_port: 0, ..*current };
-                tuple.destination = range.choose(self.sessions.hash(&key));
+                tuple.destination = range.choose(|| self.sessions.hash(&key));
             }
         }
         if range.mapping != Mapping::Symmetric {

@@ -112,4 +112,28 @@ proptest! {
             }
         }
     }
+
+    /// Any translation is applied to any bytes, or refused, without a panic.
+    #[test]
+    fn any_bytes_are_rewritten(
+        bytes in proptest::collection::vec(any::<u8>(), 8..120), number in 0..256_u16, kind in 0..13_u8,
+        quoted: bool, ipv6: bool, new: ([u8; 16], Option<u16>, Option<u16>), partial: bool,
+    ) {
+        let source = Some(IpAddr::from(new.0).into());
+        let ends = Ends { source, destination: source, source_port: new.1, destination_port: new.2 };
+        let quote = if quoted { ends } else { Ends::default() };
+        let (from, to) = if ipv6 { ("fd00::2", "2001:db8::9") } else { ("10.0.0.2", "203.0.113.9") };
+        let mut body = bytes;
+        if quoted {
+            body.splice(0..0, [kind, 0, 0, 0, 0, 0, 0, 0]);
+            body.splice(8..9, [if ipv6 { 0x60 } else { 0x45 }]);
+        }
+        let number = match (quoted, ipv6) {
+            (true, true) => 58,
+            (true, false) => 1,
+            _ => number as u8,
+        };
+        let mut packet = ip(address(from), address(to), number, &body);
+        rewrite::apply(&mut packet, &Translation { packet: ends, quote }, partial);
+    }
 }

@@ -213,3 +213,42 @@ fn a_refused_connection_is_forgotten_and_a_closed_one_reopened() {
     );
     assert_eq!((gate.count(), gate.life()), (1, Some((120, false))), "T12: in place of the old one");
 }
+
+#[test]
+fn a_checksum_of_zero_is_written_as_ffff() {
+    let before = udp(A, X);
+    let mut found = false;
+    for port in 0..=u16::MAX {
+        let mut after = before.clone();
+        let packet = Ends { source_port: Some(port), ..Ends::default() };
+        assert!(rewrite::apply(&mut after, &Translation { packet, quote: Ends::default() }, false));
+        assert_ne!(after[26..28], [0, 0], "U1: zero means that there is none");
+        found |= after[26..28] == [0xff, 0xff];
+    }
+    assert!(found, "U1: one of them sums to that");
+}
+
+#[test]
+fn sctp_and_gre_are_flows_too() {
+    let mut gate = gate();
+    let sctp = |from: &str, to: &str, ports: [u8; 4]| {
+        let mut payload = [&ports[..], &[0; 8], b"chunk"].concat();
+        let crc = crc32c::crc32c(&payload);
+        payload[8..12].copy_from_slice(&crc.to_le_bytes());
+        ip(address(from), address(to), 132, &payload)
+    };
+    let ask = |guest: &str| sctp(guest, "203.0.113.9", [0, 5, 0, 7]);
+    assert_eq!(gate.flow(&ask("10.0.0.2")), "192.0.2.1:5 > 203.0.113.9:7", "U3");
+    let out = gate.pass(&ask("10.0.0.3")).1.expect("a port");
+    assert_ne!(port(&out), 5, "P4");
+    let mut payload = out[20..].to_vec();
+    payload[8..12].fill(0);
+    assert_eq!(crc32c::crc32c(&payload).to_le_bytes(), out[28..32], "RFC 9260 §6.8: summed anew");
+    let mut gate = super::gate();
+    let gre = |from: &str, to: &str| ip(address(from), address(to), 47, &[0, 0, 8, 0, 1, 2]);
+    assert_eq!(gate.flow(&gre("10.0.0.2", "203.0.113.9")), "192.0.2.1 > 203.0.113.9", "N8");
+    assert_eq!(gate.life(), Some((30, false)), "U3");
+    assert_eq!(gate.flow(&gre("203.0.113.9", EXT)), "203.0.113.9 > 10.0.0.2");
+    gate.flow(&gre("10.0.0.2", "203.0.113.9"));
+    assert_eq!(gate.life(), Some((180, true)), "U3: replied");
+}
