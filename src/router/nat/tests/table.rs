@@ -71,6 +71,22 @@ fn sweeping_gives_back_what_has_expired_and_no_more() {
 }
 
 #[test]
+fn what_is_to_live_shorter_is_swept_earlier() {
+    let mut gate = gate();
+    let (a, me) = ("10.0.0.2:9", "192.0.2.1:9");
+    gate.flow(&tcp(a, X, Flags::SYN, 100, 0));
+    gate.flow(&tcp(X, me, Flags::SYN | Flags::ACK, 500, 101));
+    gate.flow(&tcp(a, X, Flags::ACK, 101, 501));
+    gate.wait(500_000);
+    assert_eq!(gate.nat.sweep(gate.now, 100), 0, "it would live for days");
+    gate.flow(&tcp(X, me, Flags::RST, 501, 0));
+    assert_eq!(gate.life(), Some((10, true)), "T10");
+    gate.wait(11_000);
+    assert!(gate.nat.deadline().is_some_and(|deadline| deadline <= gate.now), "L3: it is looked at in time");
+    assert_eq!((gate.nat.sweep(gate.now, 100), gate.nat.sessions().len()), (1, 0));
+}
+
+#[test]
 fn a_session_takes_less_than_300_bytes_and_a_used_table_no_more() {
     const MAX: usize = 1 << 15;
     let mut gate = gate_of(MAX);
