@@ -18,6 +18,7 @@
 //! interfaces or routes. Put fragments together. Look at a clock.
 
 mod index;
+pub mod judgement;
 pub mod ports;
 pub mod rewrite;
 pub mod sessions;
@@ -29,6 +30,7 @@ mod wheel;
 
 use std::time::Duration;
 
+use judgement::{Draft, Effect, Judgement, Refusal, State};
 use ports::{End, Filtering, Mapping, Random, Range, Search};
 use rewrite::{Ends, Translation};
 use sessions::{Count, Session, Sessions, Slot};
@@ -39,142 +41,6 @@ use tuple::{Direction, Tuple};
 use crate::time::Time;
 use crate::wire::icmp::{Icmp, v4, v6};
 use crate::wire::packet::{Packet, protocol};
-
-/// What a packet is to its flow (N5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Of a flow that goes both ways.
-    Established,
-    /// Of no flow. Never translated (N6).
-    Invalid(Invalid),
-    /// Of a flow that nobody has answered yet.
-    New,
-    /// An error about a flow (E1).
-    Related,
-    /// Neighbour discovery and MLD, which are not followed (U2).
-    Untracked,
-}
-
-impl State {
-    /// The name in rules.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Established => "ESTABLISHED",
-            Self::Invalid(_) => "INVALID",
-            Self::New => "NEW",
-            Self::Related => "RELATED",
-            Self::Untracked => "UNTRACKED",
-        }
-    }
-}
-
-/// Why a new flow cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Every tuple it could have had is another's (P5).
-    Clash,
-    /// The table is full of flows that must not go (L2).
-    Full,
-}
-
-/// What was found out about a packet, and what would come of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Judgement {
-    /// What it is to its flow.
-    pub state: State,
-    /// Which way it goes, if it is of a flow.
-    pub direction: Direction,
-    /// What is to become of it.
-    pub translation: Translation,
-    /// An error that must not be passed on, since it says something of addresses that are not the reader's (E6).
-    pub withheld: bool,
-    tuple: Option<Tuple>,
-    bytes: u64,
-    effect: Effect,
-}
-
-impl Judgement {
-    /// The session it is of, if that is known already.
-    pub fn session(&self) -> Option<Slot> {
-        match self.effect {
-            Effect::End(slot) | Effect::Follow { slot, .. } | Effect::Related(slot) => Some(slot),
-            Effect::None | Effect::Open(_) | Effect::Shorten { .. } => None,
-        }
-    }
-
-    /// The tuple of the packet, if it has one.
-    pub fn tuple(&self) -> Option<&Tuple> {
-        self.tuple.as_ref()
-    }
-
-    /// The tuple of the packet as translated so far: where it is to be routed.
-    pub fn translated(&self) -> Option<Tuple> {
-        let tuple = self.tuple?;
-        let Ends { source, destination, source_port, destination_port } = self.translation.packet;
-        Some(Tuple {
-            source: source.unwrap_or(tuple.source),
-            destination: destination.unwrap_or(tuple.destination),
-            source_port: source_port.unwrap_or(tuple.source_port),
-            destination_port: destination_port.unwrap_or(tuple.destination_port),
-            ..tuple
-        })
-    }
-
-    const fn plain(state: State, tuple: Option<Tuple>) -> Self {
-        Self {
-            state,
-            direction: Direction::Original,
-            translation: Translation {
-                packet: Ends { source: None, destination: None, source_port: None, destination_port: None },
-                quote: Ends { source: None, destination: None, source_port: None, destination_port: None },
-            },
-            withheld: false,
-            tuple,
-            bytes: 0,
-            effect: Effect::None,
-        }
-    }
-}
-
-/// What committing does.
-#[derive(Clone, Copy, Debug)]
-enum Effect {
-    None,
-    /// The session is over (T11).
-    End(Slot),
-    Follow {
-        slot: Slot,
-        track: Track,
-        timeout: Option<Duration>,
-        assured: bool,
-    },
-    Open(Draft),
-    /// Nothing (E2).
-    Related(Slot),
-    /// The packet was of no use, but told something about the session (T17).
-    Shorten {
-        slot: Slot,
-        track: Track,
-        timeout: Option<Duration>,
-    },
-}
-
-/// A session that is not yet.
-#[derive(Clone, Copy, Debug)]
-struct Draft {
-    reply: Tuple,
-    track: Track,
-    timeout: Duration,
-    tag: u32,
-    leg: Option<u16>,
-    /// The session of the same tuple that is over (T12).
-    replaces: Option<Slot>,
-    /// The session that is over and has to go for the port (P6).
-    evicts: Option<Slot>,
-    /// Who has to go for want of room (L2).
-    victim: Option<Slot>,
-    confirmed: bool,
-}
 
 /// The engine.
 #[derive(Debug)]
