@@ -110,6 +110,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/router/fragment/blocks.rs", "lend", "a block of a bounded number, lent again ever after"),
     ("src/router/fragment/gather.rs", "new", "all buckets there will ever be, at birth"),
     ("src/router/mod.rs", "new", "all the room that packets in the making need, at birth"),
+    ("src/router/nat/sessions.rs", "new", "counts of a fixed number, at birth"),
     ("src/router/neighbour/mod.rs", "list", "an answer to the user"),
     ("src/router/routes.rs", "list", "an answer to the user"),
     ("src/wire/mac.rs", "deserialize", "an address the user wrote"),

@@ -15,6 +15,9 @@
 //! | [`fragment`] | datagrams in pieces |
 //! | [`icmp`] | what senders are told |
 //! | `commit` | doing all that |
+//! | [`nat`] | flows, and what their packets are translated into |
+//!
+//! The fabric does not know this device yet, and the router does not ask `nat` yet: ARCHITECTURE.md says what is left.
 //!
 //! It never edits a frame while it decides, never waits, and never takes memory for a packet beyond the bounded rooms of
 //! [`neighbour::parked`] and [`fragment::gather`]. It sends no router advertisements, runs no routing protocol, and routes
@@ -27,6 +30,7 @@ pub mod fragment;
 pub mod icmp;
 pub mod interface;
 pub mod mss;
+pub mod nat;
 pub mod neighbour;
 pub mod rewrite;
 pub mod routes;
