@@ -113,21 +113,23 @@ impl Plane {
             return Admission { gate: Gate::Refuse(Reason::MacLimit), inside };
         }
         marks.sight = self.teach(from, h, sight, trace);
-        if let Some(Sight::Move(..)) = marks.sight {
-            marks.flap = self.flap(from, h, vid, now);
-            if let Flap::Alarm { until, .. } = marks.flap
-                && until > now
-            {
-                return Admission { gate: Gate::Refuse(Reason::Quarantined), inside };
-            }
+        if self.is_flap(from, h, vid, now, marks) {
+            return Admission { gate: Gate::Refuse(Reason::Quarantined), inside };
         }
         let gate = if from.state.tree == PortState::Learning { Gate::Teach } else { Gate::Pass }; // B16
         Admission { gate, inside }
     }
 
+    /// Whether the source has moved once too often, so that the leg is not to be heard.
+    #[inline]
+    fn is_flap(&self, from: End<'_>, h: &Headers, vid: u16, now: Time, marks: &mut Marks<'_>) -> bool {
+        matches!(marks.sight, Some(Sight::Move(..))) && self.flap(from, h, vid, now, marks)
+    }
+
     #[cold]
-    fn flap(&self, from: End<'_>, h: &Headers, vid: u16, now: Time) -> Flap {
-        self.flaps.judge(&self.config.flap, vid, h.src, from.leg, now)
+    fn flap(&self, from: End<'_>, h: &Headers, vid: u16, now: Time, marks: &mut Marks<'_>) -> bool {
+        marks.flap = self.flaps.judge(&self.config.flap, vid, h.src, from.leg, now);
+        matches!(marks.flap, Flap::Alarm { until, .. } if until > now)
     }
 
     /// The VLAN the frame is in; none where nobody filters (B50).
@@ -185,10 +187,14 @@ impl Plane {
         match inside {
             Ok(inside) if group != 1 && !self.config.no_linklocal_learn && learns(from.state.tree) => {
                 admission.inside = inside;
-                let sight = self.fdb.sight(vid(inside.as_ref()), h.src, from.leg, now);
+                let vid = vid(inside.as_ref());
+                let sight = self.fdb.sight(vid, h.src, from.leg, now);
                 match self.is_one_too_many(from, sight, now) {
                     true => trace.note(Step::NotLearned(h.src, Unlearned::Limit)),
                     false => marks.sight = self.teach(from, h, sight, trace),
+                }
+                if self.is_flap(from, h, vid, now, marks) {
+                    return Admission { gate: Gate::Refuse(Reason::Quarantined), ..admission };
                 }
             }
             _ => trace.note(Step::NotLearned(h.src, Unlearned::LinkLocal)),

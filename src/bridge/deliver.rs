@@ -150,15 +150,16 @@ pub(super) fn may_deliver(
 }
 
 /// Whether the frame is IP that guests of a network without `icc` may not exchange: all but neighbour discovery, without
-/// which not even the gateway could be reached (0.4).
+/// which not even the gateway could be reached (0.4). Tags around it hide nothing: whoever receives it may take them off. A
+/// frame with so many that nobody can tell what is in it is taken for IP.
 #[cold]
 fn is_conversation(passage: &Passage<'_>) -> bool {
     const ICMPV6: u8 = 58;
-    match passage.headers.ether_type {
-        0x0800 => true,
-        0x86dd => {
-            !matches!(passage.payload(), [_, _, _, _, _, _, ICMPV6, _, rest @ ..] if matches!(rest.get(32), Some(133..=137)))
+    match passage.innermost() {
+        None | Some((0x0800, _)) => true,
+        Some((0x86dd, packet)) => {
+            !matches!(packet, [_, _, _, _, _, _, ICMPV6, _, rest @ ..] if matches!(rest.get(32), Some(133..=137)))
         }
-        _ => false,
+        Some(_) => false,
     }
 }

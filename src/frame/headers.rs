@@ -7,6 +7,9 @@ use super::{Edit, Offload};
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
 
+/// How many tags, one in the other, [`Passage::innermost`] looks behind: as many as the kernel does (`VLAN_MAX_DEPTH`).
+pub const CARRIED_MAX: usize = 8;
+
 /// A VLAN tag: the outermost, as it stands in the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tag {
@@ -131,6 +134,20 @@ impl<'a> Passage<'a> {
     #[inline]
     pub fn payload(&self) -> &'a [u8] {
         self.bytes.get(self.headers.payload..).unwrap_or_default()
+    }
+
+    /// EtherType and packet behind all tags, its own and those that it carries; `None` if those are more than
+    /// [`CARRIED_MAX`], or the last of them is cut off.
+    pub fn innermost(&self) -> Option<(u16, &'a [u8])> {
+        let mut rest = self.bytes.get(self.edit.tail()..)?;
+        for _ in 0..=CARRIED_MAX {
+            match rest {
+                [0x81, 0x00, _, _, behind @ ..] | [0x88, 0xa8, _, _, behind @ ..] => rest = behind,
+                [high, low, packet @ ..] => return Some((u16::from_be_bytes([*high, *low]), packet)),
+                _ => return None,
+            }
+        }
+        None
     }
 }
 

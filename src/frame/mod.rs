@@ -15,7 +15,7 @@ mod headers;
 
 pub use batch::{Batch, Delivery, End, ORIGINATED_LEN_MAX, ORIGINATED_MAX, Outgoing};
 pub use edit::{Edit, HEAD_MAX, TAGS_MAX};
-pub use headers::{Headers, Passage, Tag};
+pub use headers::{CARRIED_MAX, Headers, Passage, Tag};
 
 /// Bytes free before a frame as the edge receives it: room for a virtio-net header and a VLAN tag.
 pub const HEADROOM: usize = 64;

@@ -148,6 +148,27 @@ fn without_icc_guests_do_not_talk_ip_to_each_other() {
     for (leg, bytes, expected, why) in table {
         assert_eq!(forward(&mut bridge, *leg, bytes, at(1)), *expected, "{why}");
     }
+    let nested = |tpids: &[u16], mut bytes: Vec<u8>| {
+        for tpid in tpids.iter().rev() {
+            bytes.splice(12..12, [tpid.to_be_bytes(), [0, 7]].concat());
+        }
+        bytes
+    };
+    let v4 = || frame(mac(0x21), guest, 0x0800, 0, 0);
+    let discovery = || frame(mac(0x21), guest, 0x86dd, 58, 135);
+    let table: &[(&[u16], Vec<u8>, Verdict, &str)] = &[
+        (&[0x8100], v4(), icc.clone(), "a tag hides nothing"),
+        (&[0x88a8, 0x8100], v4(), icc.clone(), "nor do two"),
+        (&[0x8100; 8], v4(), icc.clone(), "nor do eight"),
+        (&[0x8100; 9], frame(mac(0x21), guest, 0x0806, 0, 0), icc.clone(), "with nine nobody looks"),
+        (&[0x88a8, 0x8100], discovery(), Verdict::Forward(B), "neighbour discovery is what it is"),
+        (&[0x8100; 8], frame(mac(0x21), guest, 0x0806, 0, 0), Verdict::Forward(B), "and so is ARP"),
+    ];
+    for (tpids, bytes, expected, why) in table {
+        assert_eq!(forward(&mut bridge, A, &nested(tpids, bytes.clone()), at(1)), *expected, "{why}");
+    }
+    let cut = &nested(&[0x8100, 0x8100], v4())[..20];
+    assert_eq!(forward(&mut bridge, A, cut, at(1)), icc, "cut off behind the second tag");
     let cut = &frame(mac(0x21), guest, 0x86dd, 58, 135)[..14 + 40];
     assert_eq!(forward(&mut bridge, A, cut, at(1)), icc, "what cannot be told is not let through");
 }
@@ -216,6 +237,30 @@ fn ordinary_groups_that_look_like_link_local_ones() {
         assert_eq!(answer.is_ok(), sound, "B37: a port's mask {mask:b}");
     }
     assert_eq!(send(&mut bridge, A, link_local(2), mac(0x11), 1), flood([B, C, HOST]), "B37: LACP, per port");
+}
+
+#[test]
+fn a_station_that_moves_to_and_fro_silences_the_port_it_moved_to() {
+    let flap = FlapConfig { moves: 3, ..FlapConfig::default() };
+    let quarantined = Verdict::Drop(Reason::Quarantined);
+    let link = Verdict::Drop(Reason::LinkLocal);
+    for (dst, heard, why) in [
+        (GROUP, flood([B, C, HOST]), "by ordinary frames"),
+        (link_local(14), link, "B22: by frames that end here and teach all the same"),
+    ] {
+        let mut bridge = bridge_with(BridgeConfig { flap, ..BridgeConfig::default() }, |_| {});
+        send(&mut bridge, A, dst, mac(0x11), 1);
+        let moves: Vec<_> = [B, A, B].map(|leg| send(&mut bridge, leg, dst, mac(0x11), 1)).into();
+        assert!(!moves[..2].contains(&quarantined), "{why}");
+        assert_eq!(moves[2], quarantined, "{why}");
+        assert_eq!(send(&mut bridge, B, dst, mac(0x21), 10), quarantined, "{why}: nobody there is heard");
+        assert_eq!(send(&mut bridge, A, dst, mac(0x12), 10), heard, "{why}: others are");
+        assert_ne!(
+            send(&mut bridge, B, dst, mac(0x21), 11),
+            quarantined,
+            "{why}: ten seconds later it is over"
+        );
+    }
 }
 
 #[test]

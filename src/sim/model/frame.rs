@@ -6,6 +6,8 @@ use crate::wire::mac::Mac;
 
 /// How many tags bridges may add.
 const TAGS_MAX: usize = 2;
+/// How many tags anybody looks behind.
+const TAGS_READ_MAX: usize = 8;
 const DOT1Q: u16 = 0x8100;
 const DOT1AD: u16 = 0x88a8;
 
@@ -76,11 +78,18 @@ impl Packet {
         bytes
     }
 
-    /// Whether it is IP behind the outer tag, and not what neighbour discovery says.
+    /// Whether it is IP behind however many tags, and not what neighbour discovery says. If one cannot tell, it is.
     pub(super) fn is_conversation(&self) -> bool {
-        let bytes = self.bytes();
-        let behind = if self.tag().is_some() { 16 } else { 12 };
-        let Some([high, low, packet @ ..]) = bytes.get(behind..) else { return false };
+        let mut rest = &self.body[12..];
+        let mut tags = 0;
+        while rest.len() >= 4 && [DOT1Q, DOT1AD].contains(&u16::from_be_bytes([rest[0], rest[1]])) {
+            rest = &rest[4..];
+            tags += 1;
+        }
+        let [high, low, packet @ ..] = rest else { return true };
+        if tags > TAGS_READ_MAX {
+            return true;
+        }
         match (u16::from_be_bytes([*high, *low]), packet.get(6), packet.get(40)) {
             (0x86dd, Some(58), Some(133..=137)) => false,
             (kind, ..) => kind == 0x0800 || kind == 0x86dd,
