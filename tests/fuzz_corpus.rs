@@ -2,7 +2,7 @@
 //!
 //! `scripts/fuzz` is where new ones come from. A crash becomes a file here with a name that says what went wrong.
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "../fuzz/bodies/mod.rs"]
 mod bodies;
 
 use std::fs;

@@ -253,6 +253,7 @@ fn a_station_that_moves_to_and_fro_silences_the_port_it_moved_to() {
         let moves: Vec<_> = [B, A, B].map(|leg| send(&mut bridge, leg, dst, mac(0x11), 1)).into();
         assert!(!moves[..2].contains(&quarantined), "{why}");
         assert_eq!(moves[2], quarantined, "{why}");
+        assert_eq!(learned(&bridge, 1), [(mac(0x11), A)], "{why}: it stays where it can be heard");
         assert_eq!(send(&mut bridge, B, dst, mac(0x21), 10), quarantined, "{why}: nobody there is heard");
         assert_eq!(send(&mut bridge, A, dst, mac(0x12), 10), heard, "{why}: others are");
         assert_ne!(
