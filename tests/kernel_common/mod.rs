@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "every test crate uses some of it")]
 
 pub(crate) mod compare;
+pub(crate) mod mdb;
 mod netlink;
 pub(crate) mod rig;
+mod settings;
 
 use std::fs::File;
 use std::io::Write as _;

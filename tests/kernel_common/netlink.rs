@@ -3,7 +3,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::link::{
     AfSpecBridge, BridgeFlag, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, InfoData,
@@ -48,6 +49,12 @@ impl Netlink {
             ]),
         ];
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE).map(drop)
+    }
+
+    pub(crate) fn delete(&mut self, index: u32) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        self.ask(RouteNetlinkMessage::DelLink(link), 0).map(drop)
     }
 
     pub(crate) fn set_bridge(&mut self, index: u32, data: Vec<InfoBridge>) -> io::Result<()> {
@@ -224,9 +231,14 @@ impl Netlink {
     }
 
     /// Sends a request and gathers what is answered until the kernel says that that was all.
-    fn ask(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) fn ask<T: NetlinkSerializable + NetlinkDeserializable>(
+        &mut self,
+        request: T,
+        flags: u16,
+    ) -> io::Result<Vec<T>> {
         self.sequence += 1;
-        let mut message = NetlinkMessage::from(request);
+        let payload = NetlinkPayload::InnerMessage(request);
+        let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
         let ack = if flags & NLM_F_DUMP == NLM_F_DUMP { 0 } else { NLM_F_ACK };
         message.header.flags = NLM_F_REQUEST | ack | flags;
         message.header.sequence_number = self.sequence;
@@ -239,8 +251,7 @@ impl Netlink {
             let (bytes, _) = self.socket.recv_from_full()?;
             let mut rest = &bytes[..];
             while rest.len() >= 16 {
-                let answer =
-                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+                let answer = NetlinkMessage::<T>::deserialize(rest).map_err(io::Error::other)?;
                 let length = (answer.header.length as usize).next_multiple_of(4).min(rest.len());
                 rest = &rest[length..];
                 match answer.payload {

@@ -11,8 +11,8 @@ use netlink_packet_route::link::{
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
-use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind, VlanConfig, VlanEntry};
-use vswitchd::fabric::{Change, Station};
+use vswitchd::bridge::{StationKind, VlanEntry};
+use vswitchd::fabric::{Change, Membership, Station};
 use vswitchd::frame::{Plug, PortId, Tag};
 use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
 use vswitchd::sim::Kernel;
@@ -24,22 +24,27 @@ const BRIDGE: &str = "br0";
 
 /// A bridge of the kernel. Port 0 is the host's.
 pub(crate) struct Rig {
-    netlink: Netlink,
-    bridge: u32,
+    pub(super) netlink: Netlink,
+    pub(super) bridge: u32,
     taps: Vec<Tap>,
     host: socket2::Socket,
+    address: Mac,
     buffer: [Box<[u8]>; 1],
     /// Whether VLANs are anything but off and empty.
-    vlans: bool,
+    pub(super) vlans: bool,
+    /// Whether groups were ever snooped on this bridge, which leaves traces.
+    pub(super) snooped: bool,
+    /// Where the host is never a router, the kernel tells of no others either.
+    pub(super) tells_routers: bool,
     /// Ports that may have a backup.
     backed: Vec<PortId>,
     /// What this kernel can do.
     pub(crate) kernel: Kernel,
 }
 
-struct Tap {
+pub(super) struct Tap {
     iface: Iface,
-    index: u32,
+    pub(super) index: u32,
     up: bool,
 }
 
@@ -96,6 +101,7 @@ impl Rig {
         for silence in [
             ("net/ipv6/conf/all/disable_ipv6", "1"),
             ("net/ipv6/conf/default/disable_ipv6", "1"),
+            ("net/ipv4/igmp_link_local_mcast_reports", "0"),
             ("net/bridge/bridge-nf-call-iptables", "0"),
             ("net/bridge/bridge-nf-call-ip6tables", "0"),
             ("net/bridge/bridge-nf-call-arptables", "0"),
@@ -104,34 +110,42 @@ impl Rig {
             std::fs::write(format!("/proc/sys/{}", silence.0), silence.1).ok();
         }
         let mut netlink = Netlink::new()?;
-        netlink.add_bridge(BRIDGE, host)?;
-        let bridge = netlink.index(BRIDGE)?;
-        // an MTU set by the user stays when those of the ports change (B48); one that changes nothing is not set
-        for mtu in [1400, 1500] {
-            netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
-        }
-        // or a station set without a VLAN would be set in that one as well, though nothing is filtered (B58)
-        netlink.set_bridge(bridge, vec![InfoBridge::VlanDefaultPvid(0)])?;
         let mut taps = Vec::new();
         for port in 1..=ports {
             let iface = Iface::without_packet_info(&format!("tap{port}"), Mode::Tap)?;
             iface.set_non_blocking()?;
             let index = netlink.index(iface.name())?;
-            netlink.set_link(index, vec![LinkAttribute::Controller(bridge)])?;
             netlink.set_up(index, true)?;
             taps.push(Tap { iface, index, up: true });
         }
-        netlink.set_up(bridge, true)?;
-        while !netlink.is_running(BRIDGE)? {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        let host = packet_socket(bridge)?;
-        let buffer = [vec![0; 70_000].into_boxed_slice()];
+        let bridge = build(&mut netlink, host, &taps)?;
         let kernel = Kernel {
             mab: netlink.port_tells("tap1", |data| matches!(data, InfoBridgePort::Mab(_)))?,
             fdb_max: netlink.tells(BRIDGE, |data| matches!(data, InfoBridge::FdbMaxLearned(_)))?,
         };
-        Ok(Self { netlink, bridge, taps, host, buffer, vlans: false, backed: vec![], kernel })
+        Ok(Self {
+            netlink,
+            bridge,
+            taps,
+            host: packet_socket(bridge)?,
+            address: host,
+            buffer: [vec![0; 70_000].into_boxed_slice()],
+            vlans: false,
+            snooped: false,
+            tells_routers: true,
+            backed: vec![],
+            kernel,
+        })
+    }
+
+    /// Another bridge in the place of this one.
+    fn rebuild(&mut self) -> io::Result<()> {
+        self.netlink.delete(self.bridge)?;
+        self.bridge = build(&mut self.netlink, self.address, &self.taps)?;
+        self.host = packet_socket(self.bridge)?;
+        (self.vlans, self.snooped) = (false, false);
+        self.backed.clear();
+        Ok(())
     }
 
     /// As if new, set up like that.
@@ -140,6 +154,9 @@ impl Rig {
             if !self.taps[port].up {
                 self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
             }
+        }
+        if self.snooped {
+            self.rebuild()?;
         }
         for port in std::mem::take(&mut self.backed) {
             self.netlink.set_bridge_port(self.tap(port).index, vec![InfoBridgePort::BackupPort(0)])?;
@@ -168,6 +185,7 @@ impl Rig {
     /// Makes a change; whether the kernel agreed.
     pub(crate) fn apply(&mut self, change: Change) -> io::Result<bool> {
         match change {
+            Change::AddGroup(Membership { at, group, .. }) => Ok(self.set_group(port_of(at), group, true)),
             Change::AddStation(Station { mac, vlan, at, kind, .. }) => {
                 // replaces what was learned, which `bridge fdb add` alone refuses to
                 let vids = match vlan {
@@ -183,6 +201,9 @@ impl Rig {
             Change::AddVlan(at, VlanEntry { vid, pvid, untagged }) => {
                 self.vlans = true;
                 Ok(self.add_vlan(port_of(at), Vlan { vid, pvid, untagged }))
+            }
+            Change::RemoveGroup(Membership { at, group, .. }) => {
+                Ok(self.set_group(port_of(at), group, false))
             }
             Change::RemoveStation(Station { mac, vlan, kind, .. }) => {
                 // wherever it has moved to
@@ -286,6 +307,14 @@ impl Rig {
         Ok(outputs)
     }
 
+    /// The port of an interface; that of the bridge itself is the host's.
+    pub(super) fn port(&self, index: u32) -> Option<PortId> {
+        if index == self.bridge {
+            return Some(PortId(0));
+        }
+        self.taps.iter().position(|tap| tap.index == index).map(|at| PortId(at as u16 + 1))
+    }
+
     /// What the bridge knows.
     pub(crate) fn stations(&mut self) -> io::Result<Vec<Known>> {
         let stations = self.netlink.stations(self.bridge)?;
@@ -368,53 +397,15 @@ impl Rig {
         self.netlink.set_bridge(self.bridge, vec![InfoBridge::AgeingTime(centiseconds)])
     }
 
-    fn configure_bridge(&mut self, config: &BridgeConfig) -> io::Result<()> {
-        let mut data = vec![
-            InfoBridge::AgeingTime(config.ageing.as_secs() as u32 * 100),
-            InfoBridge::GroupFwdMask(config.group_fwd_mask),
-        ];
-        if self.kernel.fdb_max {
-            data.push(InfoBridge::FdbMaxLearned(config.fdb_max));
-        }
-        let VlanConfig { filtering, protocol, default_pvid } = config.vlan;
-        if self.vlans || filtering || default_pvid != 0 {
-            self.vlans = true;
-            data.extend([
-                InfoBridge::VlanProtocol(protocol.tpid().into()),
-                InfoBridge::VlanFiltering(filtering),
-                InfoBridge::VlanDefaultPvid(default_pvid),
-            ]);
-        }
-        self.netlink.set_bridge(self.bridge, data)
+    pub(super) fn is_up(&self, port: PortId) -> bool {
+        port.0 == 0 || self.tap(port).up
     }
 
-    fn configure_port(&mut self, port: PortId, config: &LegConfig) -> io::Result<()> {
-        if config.role == Role::Host {
-            return Ok(());
-        }
-        let index = self.tap(port).index;
-        let mut data = vec![
-            InfoBridgePort::HairpinMode(config.hairpin),
-            InfoBridgePort::Learning(config.learning),
-            InfoBridgePort::UnicastFlood(config.flood),
-            InfoBridgePort::MulticastFlood(config.mcast_flood),
-            InfoBridgePort::BroadcastFlood(config.bcast_flood),
-            InfoBridgePort::GroupFwdMask(config.group_fwd_mask),
-            InfoBridgePort::Isolated(config.isolated),
-            InfoBridgePort::Locked(config.locked),
-        ];
-        if self.kernel.mab {
-            data.push(InfoBridgePort::Mab(config.mab));
-        }
-        self.netlink.set_bridge_port(index, data)?;
-        self.netlink.set_link(index, vec![LinkAttribute::Mtu(config.mtu)])
-    }
-
-    fn interface(&self, port: PortId) -> u32 {
+    pub(super) fn interface(&self, port: PortId) -> u32 {
         if port.0 == 0 { self.bridge } else { self.tap(port).index }
     }
 
-    fn tap(&self, port: PortId) -> &Tap {
+    pub(super) fn tap(&self, port: PortId) -> &Tap {
         &self.taps[usize::from(port.0) - 1]
     }
 
@@ -440,6 +431,26 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+/// A bridge with those ports, ready to forward.
+fn build(netlink: &mut Netlink, address: Mac, taps: &[Tap]) -> io::Result<u32> {
+    netlink.add_bridge(BRIDGE, address)?;
+    let bridge = netlink.index(BRIDGE)?;
+    // an MTU set by the user stays when those of the ports change (B48); one that changes nothing is not set
+    for mtu in [1400, 1500] {
+        netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
+    }
+    // or a station set without a VLAN would be set in that one as well, though nothing is filtered (B58)
+    netlink.set_bridge(bridge, vec![InfoBridge::VlanDefaultPvid(0)])?;
+    for tap in taps {
+        netlink.set_link(tap.index, vec![LinkAttribute::Controller(bridge)])?;
+    }
+    netlink.set_up(bridge, true)?;
+    while !netlink.is_running(BRIDGE)? {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Ok(bridge)
 }
 
 /// Whether the kernel forgets it of its own accord.
