@@ -11,9 +11,10 @@ use vswitchd::sim::{Action, Model, Stage, Story, Taste, seed_from_environment};
 use vswitchd::time::Time;
 use vswitchd::wire::mac::Mac;
 
+use super::groups;
 use super::mdb::{Groups, Wish};
 use super::rig::{Known, Output, Rig};
-use super::{BRIDGE, HOST, PORTS};
+use super::{BRIDGE, PORTS};
 
 const STORY: usize = 500;
 /// A few of the kernel's ticks, whose length nobody knows.
@@ -137,12 +138,13 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
         match action {
             Action::Frame(port, bytes) => {
                 let (mut ours, why) = switch.frame(*port, bytes);
-                ours.retain(|(_, bytes)| !is_general_query(bytes));
+                ours.retain(|(_, bytes)| !groups::is_general_query(bytes));
                 let mut kernel = receive(rig, *port, bytes);
-                if ours != kernel && rig.snooped && !is_message(bytes) {
+                if ours != kernel && rig.snooped && !groups::is_message(bytes) {
                     // sources that are gone are in the kernel's way until its next tick
                     std::thread::sleep(TICKS);
                     kernel = receive(rig, *port, bytes);
+                    groups::add_what_is_owed(&mut kernel, &ours, bytes, rig.groups().expect(IO).0);
                 }
                 if ours != kernel {
                     return Err(difference(at, action, &kernel, &ours, &why));
@@ -170,7 +172,7 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
                 ));
             }
             if rig.snooped {
-                compare_groups(at, rig.groups().expect(IO), switch.groups(), watch.passed())?;
+                groups::compare(at, rig.groups().expect(IO), switch.groups(), watch.passed())?;
             }
         }
     }
@@ -188,49 +190,8 @@ fn settle(rig: &Rig, switch: &mut impl Switch) {
 /// What comes out of the kernel, but for its own questions.
 fn receive(rig: &mut Rig, port: PortId, bytes: &[u8]) -> Vec<Output> {
     let mut outputs = rig.receive(port, bytes).expect(IO);
-    outputs.retain(|(_, bytes)| !is_general_query(bytes));
+    outputs.retain(|(_, bytes)| !groups::is_general_query(bytes));
     outputs
-}
-
-/// What both know of groups, but for what has passed of the kernel's time and not of ours.
-fn compare_groups(at: usize, kernel: Groups, ours: Groups, passed: Duration) -> Result<(), String> {
-    // the kernel counts in hundredths
-    let passed = passed + Duration::from_millis(50);
-    let same = kernel.0.len() == ours.0.len() && kernel.0.iter().zip(&ours.0).all(|(a, b)| a.is(b, passed));
-    if same && (kernel.1.is_none() || kernel.1 == ours.1) {
-        return Ok(());
-    }
-    let mut text = format!("  after action {at}:\n");
-    for (who, (wishes, routers)) in [("kernel  ", kernel), ("vswitchd", ours)] {
-        writeln!(text, "  {who}: routers {routers:?}").expect("a string takes everything");
-        for wish in wishes {
-            writeln!(text, "    {wish:?}").expect("a string takes everything");
-        }
-    }
-    Err(text)
-}
-
-/// Whether the bridge itself asks everybody, which it does when it pleases.
-fn is_general_query(bytes: &[u8]) -> bool {
-    bytes.get(6..12) == Some(&HOST.0)
-        && match bytes.get(12..14) {
-            Some([0x08, 0x00]) => bytes.get(38) == Some(&0x11) && bytes.get(42..46) == Some(&[0; 4]),
-            Some([0x86, 0xdd]) => bytes.get(62) == Some(&130) && bytes.get(70..86) == Some(&[0; 16]),
-            _ => false,
-        }
-}
-
-/// Whether it may be a message about groups, which has to be told but once.
-fn is_message(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let [0x81, 0, _, _, tail @ ..] | [0x88, 0xa8, _, _, tail @ ..] = rest {
-        rest = tail;
-    }
-    match rest {
-        [0x08, 0x00, packet @ ..] => packet.get(9) == Some(&2),
-        [0x86, 0xdd, packet @ ..] => packet.get(6) == Some(&0),
-        _ => false,
-    }
 }
 
 fn port_of(plug: Plug) -> PortId {
@@ -242,8 +203,12 @@ fn port_of(plug: Plug) -> PortId {
 
 fn difference(at: usize, action: &Action, kernel: &[Output], ours: &[Output], end: &str) -> String {
     let mut text = format!("  action {at}: {action}\n");
-    for (who, outputs) in [("kernel  ", kernel), ("vswitchd", ours)] {
+    for (who, outputs, others) in [("kernel  ", kernel, ours), ("vswitchd", ours, kernel)] {
         writeln!(text, "  {who}: out of ports {}", list(outputs)).expect("a string takes everything");
+        for (port, bytes) in outputs.iter().filter(|output| !others.contains(output)) {
+            let frame = Action::Frame(*port, bytes.clone()).to_string().replace("into", "out of");
+            writeln!(text, "    alone with {frame}").expect("a string takes everything");
+        }
     }
     text + &format!("  vswitchd says {end}\n")
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test crate uses some of it")]
 
 pub(crate) mod compare;
+mod groups;
 pub(crate) mod mdb;
 mod netlink;
 pub(crate) mod rig;

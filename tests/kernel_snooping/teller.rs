@@ -1,5 +1,6 @@
 //! Makes up stories of groups: who wants them, who asks for them, and who sends to them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -92,8 +93,8 @@ impl Teller {
             igmp_version: if self.minds_sources { 3 } else { 2 },
             mld_version: if self.minds_sources { 2 } else { 1 },
             router: *self.rng.pick(&router),
-            // neither comes while a story is told
-            last_member_interval: Duration::from_secs(20),
+            // comes not while a story is told, and is no longer than the kernel can write
+            last_member_interval: Duration::from_secs(12),
             query_response_interval: Duration::from_millis(10),
             flood_solicited_node: false,
             ..MulticastConfig::default()
@@ -118,7 +119,8 @@ impl Teller {
                     false if rng.chance(50) => RouterMode::Learn,
                     false => *rng.pick(&modes),
                 },
-                fastleave: !self.minds_sources && rng.chance(30),
+                // or a leave would shorten the wish of the first reporter, whoever leaves
+                fastleave: to_unicast || (!self.minds_sources && rng.chance(30)),
                 to_unicast,
                 max_groups: 0,
             },
@@ -148,9 +150,9 @@ impl Teller {
                 Action::Change(Change::ConfigureLeg(Plug::Port(PortId(port)), self.leg(port)))
             }
             2..4 if !self.copies => {
-                let (at, group) = (Plug::Port(PortId(port.max(1))), self.group());
+                let (at, add) = (Plug::Port(PortId(port.max(1))), self.rng.chance(60));
+                let group = if add { self.group() } else { self.old_group() };
                 let membership = Membership { bridge: BRIDGE, at, vlan: 0, group };
-                let add = self.rng.chance(60);
                 Action::Change(if add {
                     Change::AddGroup(membership)
                 } else {
@@ -168,10 +170,9 @@ impl Teller {
         let src = station(if port == 0 { 10 } else { 1 + self.rng.below(5) as u8 });
         let mut packet = match self.rng.below(100) {
             0..45 => self.data(src),
-            // to the kernel, sources that are known already are not meant by them
-            45..60 if !self.minds_sources => self.old_report(src),
+            45..60 => self.old_report(src),
             60..68 => self.leave(src),
-            45..60 | 68..84 => self.report(src),
+            68..84 => self.report(src),
             84..94 => self.query(src),
             // the kernel sends an advertisement back to a router that it has just got to know by it
             94..97 if !may_hairpin(port) => self.router(src),
@@ -198,23 +199,41 @@ impl Teller {
     }
 
     fn old_report(&mut self, src: Mac) -> Packet {
-        let group = self.group();
+        let group = self.old_group();
         Packet::message(src, self.source(group), group, messages::join(group, self.rng.chance(30)))
     }
 
     fn leave(&mut self, src: Mac) -> Packet {
-        let group = self.group();
+        let group = self.old_group();
         Packet::message(src, self.source(group), group, messages::leave(group))
+    }
+
+    /// A group that old messages are about. Where sources are minded it is one that others leave alone: to the kernel, who
+    /// once spoke of sources does not want all when he says so in the old way, and who wanted none is still a member.
+    fn old_group(&mut self) -> IpAddr {
+        match (self.minds_sources, self.family()) {
+            (true, true) => GROUPS_V4[0].into(),
+            (true, false) => GROUPS_V6[0].into(),
+            (false, v4) => self.group_of(v4),
+        }
     }
 
     fn report(&mut self, src: Mac) -> Packet {
         let v4 = self.family();
         let records: Vec<_> = (0..1 + self.rng.below(3))
             .map(|_| {
-                let group = self.group_of(v4);
-                let sources = (0..self.rng.below(4)).map(|_| self.source(group)).collect();
+                let mut group = self.group_of(v4);
+                while self.minds_sources && [GROUPS_V4[0].into(), IpAddr::from(GROUPS_V6[0])].contains(&group)
+                {
+                    group = self.group_of(v4);
+                }
+                // each once: the kernel counts how many it knows, and is led astray by two of one
+                let sources: BTreeSet<_> = (0..self.rng.below(4)).map(|_| self.source(group)).collect();
+                let sources = sources.into_iter().collect();
                 // 0 and 7 are no kinds
                 let kind = if self.rng.chance(95) { 1 + self.rng.below(6) } else { self.rng.below(2) * 7 };
+                // the host's wish for nothing is a leave, see `old_group`
+                let kind = if self.minds_sources && src == station(10) { 4 } else { kind };
                 (kind as u8, group, sources)
             })
             .collect();
@@ -280,9 +299,10 @@ impl Teller {
         }
     }
 
-    /// Cuts something off, or changes a byte behind the addresses.
+    /// Cuts something off, or changes a bit.
     fn spoil(&mut self, bytes: &mut Vec<u8>) {
-        let at = 14 + self.rng.below(bytes.len() as u64 - 14) as usize;
+        let start = 26; // behind two tags
+        let at = start + self.rng.below(bytes.len() as u64 - start as u64) as usize;
         if self.rng.chance(50) {
             bytes.truncate(at);
         } else {

@@ -1,9 +1,7 @@
 //! Taking away from a story what does not matter.
 
 use super::{Action, Story};
-use crate::bridge::{
-    BridgeConfig, LegConfig, MulticastConfig, Promiscuous, RouterMode, VlanProtocol,
-};
+use crate::bridge::{BridgeConfig, LegConfig, MulticastConfig, Promiscuous, RouterMode, VlanProtocol};
 use crate::fabric::Change;
 
 impl Story {
@@ -51,8 +49,8 @@ impl Story {
 const PLAINER: [fn(&mut Change); 25] = [
     |c| {
         on_bridge(c, |bridge| {
-            let BridgeConfig { vlan, multicast, .. } = *bridge;
-            *bridge = BridgeConfig { vlan, multicast, ..BridgeConfig::default() };
+            let BridgeConfig { address, vlan, multicast, .. } = *bridge;
+            *bridge = BridgeConfig { address, vlan, multicast, ..BridgeConfig::default() };
         });
     },
     |c| on_bridge(c, |bridge| bridge.multicast.querier = false),
