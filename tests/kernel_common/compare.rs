@@ -140,11 +140,15 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
                 let (mut ours, why) = switch.frame(*port, bytes);
                 ours.retain(|(_, bytes)| !groups::is_general_query(bytes));
                 let mut kernel = receive(rig, *port, bytes);
-                if ours != kernel && rig.snooped && !groups::is_message(bytes) {
-                    // sources that are gone are in the kernel's way until its next tick
+                if ours != kernel && rig.snooped {
+                    // what is gone is in the kernel's way until its next tick
                     std::thread::sleep(TICKS);
-                    kernel = receive(rig, *port, bytes);
-                    groups::add_what_is_owed(&mut kernel, &ours, bytes, rig.groups().expect(IO).0);
+                    if groups::is_message(bytes) {
+                        groups::forget_idle_questions(&mut kernel, &rig.groups().expect(IO).0);
+                    } else {
+                        kernel = receive(rig, *port, bytes);
+                        groups::add_what_is_owed(&mut kernel, &ours, bytes, rig.groups().expect(IO).0);
+                    }
                 }
                 if ours != kernel {
                     return Err(difference(at, action, &kernel, &ours, &why));

@@ -41,8 +41,12 @@ pub(super) fn is_general_query(bytes: &[u8]) -> bool {
 /// Whether it may be a message about groups, which has to be told but once.
 pub(super) fn is_message(bytes: &[u8]) -> bool {
     match payload(bytes) {
-        [0x08, 0x00, packet @ ..] => packet.get(9) == Some(&2),
-        [0x86, 0xdd, packet @ ..] => packet.get(6) == Some(&0),
+        [0x08, 0x00, packet @ ..] if packet.get(9) == Some(&2) => {
+            matches!(packet.get(20), Some(0x11 | 0x12 | 0x16 | 0x17 | 0x22 | 0x30))
+        }
+        [0x86, 0xdd, packet @ ..] if packet.get(6) == Some(&0) => {
+            matches!(packet.get(48), Some(130 | 131 | 132 | 143 | 151))
+        }
         _ => false,
     }
 }
@@ -64,6 +68,20 @@ pub(super) fn add_what_is_owed(kernel: &mut Vec<Output>, ours: &[Output], bytes:
         }
     }
     kernel.sort();
+}
+
+/// Takes away the kernel's questions about groups that nobody is in: it forgets a group at the next tick only.
+pub(super) fn forget_idle_questions(kernel: &mut Vec<Output>, members: &[Wish]) {
+    kernel.retain(|(_, bytes)| {
+        let asked = match bytes.get(12..14) {
+            _ if bytes.get(6..12) != Some(&HOST.0) => None,
+            Some([0x08, 0x00]) if bytes.get(38) == Some(&0x11) => bytes.get(42..46),
+            _ => None,
+        };
+        let group =
+            asked.and_then(|group| <[u8; 4]>::try_from(group).ok()).map(|group| Group::Ip(group.into()));
+        group.is_none_or(|group| members.iter().any(|wish| wish.group == group))
+    });
 }
 
 /// Who sends a packet of IP to whom.

@@ -8,6 +8,8 @@ pub(crate) mod mdb;
 mod netlink;
 pub(crate) mod rig;
 mod settings;
+pub(crate) mod tree;
+pub(crate) mod vlans;
 
 use std::fs::File;
 use std::io::Write as _;

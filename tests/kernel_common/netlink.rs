@@ -156,16 +156,43 @@ impl Netlink {
 
     /// Whether the kernel tells that of a bridge.
     pub(crate) fn tells(&mut self, name: &str, what: impl Fn(&InfoBridge) -> bool) -> io::Result<bool> {
+        Ok(self.bridge_data(name)?.iter().any(what))
+    }
+
+    /// Whether it tells that of a port of a bridge.
+    pub(crate) fn port_tells(
+        &mut self,
+        name: &str,
+        what: impl Fn(&InfoBridgePort) -> bool,
+    ) -> io::Result<bool> {
+        Ok(self.port_data(name)?.iter().any(what))
+    }
+
+    /// What the kernel tells of a bridge.
+    pub(crate) fn bridge_data(&mut self, name: &str) -> io::Result<Vec<InfoBridge>> {
+        let data = self.infos(name)?.into_iter().find_map(|info| match info {
+            LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
+            _ => None,
+        });
+        Ok(data.unwrap_or_default())
+    }
+
+    /// What it tells of a port of a bridge.
+    pub(crate) fn port_data(&mut self, name: &str) -> io::Result<Vec<InfoBridgePort>> {
+        let data = self.infos(name)?.into_iter().find_map(|info| match info {
+            LinkInfo::PortData(InfoPortData::BridgePort(data)) => Some(data),
+            _ => None,
+        });
+        Ok(data.unwrap_or_default())
+    }
+
+    fn infos(&mut self, name: &str) -> io::Result<Vec<LinkInfo>> {
         let link = self.link(LinkAttribute::IfName(name.into()))?;
         let infos = link.attributes.into_iter().find_map(|attribute| match attribute {
             LinkAttribute::LinkInfo(infos) => Some(infos),
             _ => None,
         });
-        let data = infos.unwrap_or_default().into_iter().find_map(|info| match info {
-            LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
-            _ => None,
-        });
-        Ok(data.unwrap_or_default().iter().any(what))
+        Ok(infos.unwrap_or_default())
     }
 
     /// `bridge vlan add`; on an interface that is itself the bridge, with `self`.
@@ -198,24 +225,6 @@ impl Netlink {
             }
         }
         Ok(vlans)
-    }
-
-    /// Whether the kernel tells that of a port of a bridge.
-    pub(crate) fn port_tells(
-        &mut self,
-        name: &str,
-        what: impl Fn(&InfoBridgePort) -> bool,
-    ) -> io::Result<bool> {
-        let link = self.link(LinkAttribute::IfName(name.into()))?;
-        let infos = link.attributes.into_iter().filter_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(infos) => Some(infos),
-            _ => None,
-        });
-        let data = infos.flatten().filter_map(|info| match info {
-            LinkInfo::PortData(InfoPortData::BridgePort(data)) => Some(data),
-            _ => None,
-        });
-        Ok(data.flatten().any(|data| what(&data)))
     }
 
     fn link(&mut self, which: LinkAttribute) -> io::Result<LinkMessage> {
