@@ -56,7 +56,8 @@ impl Bridge {
         out: &mut Outbox,
     ) {
         if let Some(sight) = marks.sight {
-            self.plane.fdb.commit(sight, leg, marks.kind, now);
+            let gone = |expired| out.tell(Event::Forgotten(expired));
+            self.plane.fdb.commit(sight, leg, marks.kind, now, gone);
             self.counters.sighted(sight);
             if !matches!(sight, Sight::Refresh(_)) {
                 tell_sight(sight, sighting(leg, inside, passage, marks), out);

@@ -134,13 +134,20 @@ impl Fdb {
     }
 
     /// Does what [`Fdb::sight`] said, at the same time and with nothing in between. A new entry is of `kind`; one that
-    /// moves is released if it was locked (B21).
+    /// moves is released if it was locked (B21). `gone` is told of those that had expired and made room.
     #[inline(always)]
-    pub(super) fn commit(&mut self, sight: Sight, leg: LegIndex, kind: StationKind, now: Time) {
+    pub(super) fn commit(
+        &mut self,
+        sight: Sight,
+        leg: LegIndex,
+        kind: StationKind,
+        now: Time,
+        gone: impl FnMut(Sighting),
+    ) {
         match sight {
             Sight::Full | Sight::Own => {}
             Sight::Move(slot, _) => self.relocate(slot, leg, now),
-            Sight::New(hashed) => self.learn(hashed, Place { leg, kind }, now),
+            Sight::New(hashed) => self.learn(hashed, Place { leg, kind }, now, gone),
             Sight::Refresh(slot) | Sight::Stuck(slot) => self.table.refresh(slot, now),
         }
     }
@@ -234,14 +241,18 @@ impl Fdb {
     }
 
     #[cold]
-    fn learn(&mut self, hashed: Hashed, place: Place, now: Time) {
+    fn learn(&mut self, hashed: Hashed, place: Place, now: Time, mut gone: impl FnMut(Sighting)) {
+        let mut make_room = |fdb: &mut Self, expired| {
+            gone(sighting(fdb.table.key(expired), fdb.table.value(expired)));
+            fdb.remove(expired);
+        };
         if let Some(expired) = self.table.find(hashed) {
-            self.remove(expired);
+            make_room(self, expired);
         }
         while self.table.aging() >= self.learned_max
             && let Some(expired) = self.table.oldest()
         {
-            self.remove(expired);
+            make_room(self, expired);
         }
         self.table.insert(hashed, place, false, now);
         self.count(place);

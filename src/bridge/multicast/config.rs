@@ -70,7 +70,7 @@ pub struct MulticastConfig {
     pub last_member_interval: Duration,
     /// How long after its last report a member is one, and a source wanted.
     pub membership_interval: Duration,
-    /// How long after its last query another querier, or a router, is there.
+    /// How long after its last query another querier, or a router, is there; at least a second.
     pub querier_interval: Duration,
     /// How often the bridge asks; at least a second.
     pub query_interval: Duration,
@@ -120,6 +120,12 @@ impl MulticastConfig {
     /// How long after it was asked for its last member a group has none: the RFCs' last member query time.
     pub(super) fn last_member_time(&self) -> Duration {
         self.last_member_interval.saturating_mul(self.last_member_count)
+    }
+
+    /// How long another querier, or a router, is there. Never so short that a bridge whose questions come back to it in a
+    /// loop takes itself for another one, misses it at once, and asks again.
+    pub(super) fn querier_time(&self) -> Duration {
+        self.querier_interval.max(Duration::from_secs(1))
     }
 
     /// How long until the next question, `sent` questions after the start.

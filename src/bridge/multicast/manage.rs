@@ -275,7 +275,7 @@ impl Multicast {
 
     /// Another mode for where a router is (B71).
     fn set_router(&mut self, leg: LegIndex, mode: RouterMode, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
-        let until = now + self.config.querier_interval;
+        let until = now + self.config.querier_time();
         let Some(state) = self.leg_mut(leg).filter(|state| !state.host) else { return };
         let before = state.is_any_router(now);
         state.mode = if mode == RouterMode::Temp { RouterMode::Learn } else { mode };

@@ -112,7 +112,7 @@ impl Multicast {
         emit: &mut impl FnMut(Effect<'_>),
     ) {
         let family = Family::of(source);
-        let interval = self.config.querier_interval;
+        let interval = self.config.querier_time();
         let behind = Some(leg).filter(|leg| self.leg(*leg).is_some_and(|state| !state.host));
         let context = &mut self.contexts[family as usize];
         let wins = match context.querier {
@@ -140,7 +140,7 @@ impl Multicast {
         now: Time,
         emit: &mut impl FnMut(Effect<'_>),
     ) {
-        let until = now + self.config.querier_interval;
+        let until = now + self.config.querier_time();
         let Some(state) = self.leg_mut(leg) else { return };
         if state.host {
             if matches!(self.config.router, RouterMode::Learn | RouterMode::Temp) {

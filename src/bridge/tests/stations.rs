@@ -144,6 +144,25 @@ fn a_full_table_refuses_only_the_new() {
 }
 
 #[test]
+fn whoever_watches_is_told_who_made_room() {
+    let config = BridgeConfig { fdb_max: 1, ageing: Duration::from_secs(10), ..BridgeConfig::default() };
+    let mut bridge = bridge_with(config, |_| {});
+    let mut watched = out();
+    watched.watch(true);
+    for (n, secs) in [(0x11, 1), (0x12, 11), (0x12, 21)] {
+        let bytes = bytes(GROUP, mac(n));
+        let headers = Headers::parse(&bytes, &Offload::NONE).expect("it is long enough");
+        let passage = Passage { bytes: &bytes, edit: &Edit::NONE, headers: &headers };
+        bridge.forward(A, &passage, at(secs), &mut Trace::off(), &mut Extras::default(), &mut watched);
+    }
+    let sighting = |n| Sighting { mac: mac(n), vid: 0, leg: A, kind: StationKind::Learned };
+    let (learned, forgotten) = (|n| Event::Learned(sighting(n)), |n| Event::Forgotten(sighting(n)));
+    let told: Vec<_> = watched.events().0.map(|(_, event)| event).collect();
+    let expected = [learned(0x11), forgotten(0x11), learned(0x12), forgotten(0x12), learned(0x12)];
+    assert_eq!(told, expected, "expired, but not swept, when the next one came, or it came back itself");
+}
+
+#[test]
 fn a_locked_port_passes_only_whom_it_has() {
     let mut bridge = bridge_with(BridgeConfig::default(), |legs| legs[1].locked = true);
     bridge.add_station(mac(0x21), None, B, StationKind::Static, at(0), &mut out()).expect("there is room");

@@ -226,7 +226,8 @@ impl Bridge {
     fn copy(&self, ingress: &Leg, egress: &Leg, vid: u16, packet: &Packet, answer: &mut Answer) {
         let reasons = self.forbidden(ingress, egress, vid, packet, answer.flood);
         if !reasons.is_empty() {
-            if !answer.flood || egress.behind != ingress.behind {
+            // where it came from was never meant, unless it is a hairpin
+            if !answer.flood || !reasons.contains(&Reason::SamePort) {
                 answer.reasons.extend(reasons);
             }
             return;

@@ -1,6 +1,7 @@
 //! What the bridge asks, and who else may (B72, B73).
 
 use super::*;
+use crate::wire::membership::Question;
 
 const ASKS: MulticastConfig = MulticastConfig { querier: true, ..ON };
 
@@ -187,4 +188,31 @@ fn b75_who_does_not_ask_shortens_all_the_same() {
     lab.receive(3, 0, &ask(0));
     lab.wait(2.0);
     assert_eq!(lab.to(GROUP), "3");
+}
+
+#[test]
+fn a_querier_that_hears_itself_does_not_ask_without_end() {
+    let config = MulticastConfig { querier: true, querier_interval: Duration::ZERO, ..ON };
+    let mut lab = Lab::new(config);
+    lab.wait(0.0);
+    let own = igmp::question(
+        &Question {
+            mac: BRIDGE,
+            source: Ipv4Addr::UNSPECIFIED.into(),
+            group: None,
+            to_group: false,
+            long: false,
+            suppress: false,
+            max_delay: Duration::from_secs(10),
+            interval: Duration::from_secs(125),
+        },
+        [].into_iter(),
+    );
+    let own = own.expect("of one family");
+    for _ in 0..10 {
+        lab.receive(1, 0, &own.bytes()[14..]);
+        lab.wait(0.0);
+    }
+    let asked = lab.asked.iter().filter(|(leg, ..)| *leg == 1).count();
+    assert_eq!(asked, 2, "once in each family at the start, and no more in the same second");
 }
