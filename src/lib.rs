@@ -13,7 +13,7 @@
 //!            engine, one thread:      port ──► fabric ──► port ◄─┴─────────────────────┘
 //! ```
 //!
-//! The core ([`time`], [`wire`], [`table`], [`frame`], [`verdict`], [`trace`], [`bridge`], [`fabric`]) is sans-IO: frames
+//! The core ([`time`], [`wire`], [`table`], [`frame`], [`verdict`], [`trace`], [`bridge`], [`router`], [`fabric`]) is sans-IO: frames
 //! and the time go in, deliveries come out. The edge ([`port`]) turns descriptors into frames and back. Only the
 //! [`engine`] knows both. [`control`] reads the file and answers questions, [`lab`] makes the machines, [`cli`] talks to
 //! the user, [`sim`] is a world for tests.
@@ -52,6 +52,7 @@ pub mod fabric;
 pub mod frame;
 pub mod lab;
 pub mod port;
+pub mod router;
 pub mod sim;
 pub mod table;
 pub mod time;

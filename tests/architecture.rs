@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What each module may import from this crate. The layers from the bottom up; `*` is everything.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("time", &[]),
     ("wire", &["time"]),
     ("table", &["time"]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     // the header beside a frame speaks of frames, unlike those within it; nothing below the ports knows it
     ("wire::vnet", &["time", "wire", "frame", "verdict"]),
     ("bridge", &["time", "wire", "table", "frame", "verdict", "trace"]),
+    ("router", &["time", "wire", "table", "frame", "verdict", "trace"]),
     ("fabric", &["time", "wire", "table", "frame", "verdict", "trace", "bridge"]),
     ("port", &["time", "wire", "table", "frame", "verdict", "trace"]),
     // the answers of `show` are plain values (`control::view`) that the engine fills in
@@ -37,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 const NEVER_IMPORTED: [(&str, &[&str]); 3] = [("cli", &["main"]), ("sim", &[]), ("wire::vnet", &["port"])];
 
 /// The modules that are a pure function of frames and time.
-const CORE: [&str; 8] = ["time", "wire", "table", "frame", "verdict", "trace", "bridge", "fabric"];
+const CORE: [&str; 9] = ["time", "wire", "table", "frame", "verdict", "trace", "bridge", "router", "fabric"];
 
 /// What the core never says, and why.
 const NOT_IN_CORE: [(&str, &str); 25] = [
@@ -106,6 +107,12 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/fabric/views.rs", "stations", "an answer to the user"),
     ("src/frame/batch.rs", "new", "all the room a batch will ever need, at birth"),
     ("src/frame/mod.rs", "copy_of", "for tests, tools and rare originations"),
+    ("src/router/fragment/blocks.rs", "lend", "a block of a bounded number, lent again ever after"),
+    ("src/router/fragment/gather.rs", "new", "all buckets there will ever be, at birth"),
+    ("src/router/mod.rs", "new", "all the room that packets in the making need, at birth"),
+    ("src/router/nat/sessions.rs", "new", "counts of a fixed number, at birth"),
+    ("src/router/neighbour/mod.rs", "list", "an answer to the user"),
+    ("src/router/routes.rs", "list", "an answer to the user"),
     ("src/wire/mac.rs", "deserialize", "an address the user wrote"),
     ("src/wire/mac.rs", "from_str", "an address the user wrote"),
 ];

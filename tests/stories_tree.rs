@@ -127,6 +127,20 @@ fn a_cut_link_is_replaced() {
     }
 }
 
+#[test]
+fn a_pulled_cable_is_noticed_at_both_ends() {
+    let (mut world, bridges, machines) = triangle([StpMode::Rstp; 3]);
+    world.run_for(Duration::from_secs(5));
+    world.change(Change::SetLinkUp(LinkId(0), false));
+    assert_eq!(in_state(&world, &bridges, PortState::Disabled), 2);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(broadcasts(&mut world, machines), 1, "the other way round");
+    world.change(Change::SetLinkUp(LinkId(0), true));
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(in_state(&world, &bridges, PortState::Blocking), 1, "as before");
+    assert_eq!(broadcasts(&mut world, machines), 1);
+}
+
 /// As a machine with two interfaces and a bridge of its own makes one.
 #[test]
 fn a_loop_outside_is_found_and_blocked() {

@@ -129,7 +129,12 @@ impl Plane {
     #[cold]
     fn flap(&self, from: End<'_>, h: &Headers, vid: u16, now: Time, marks: &mut Marks<'_>) -> bool {
         marks.flap = self.flaps.judge(&self.config.flap, vid, h.src, from.leg, now);
-        matches!(marks.flap, Flap::Alarm { until, .. } if until > now)
+        let silenced = matches!(marks.flap, Flap::Alarm { until, .. } if until > now);
+        if silenced {
+            // the station stays where it can be heard
+            marks.sight = None;
+        }
+        silenced
     }
 
     /// The VLAN the frame is in; none where nobody filters (B50).

@@ -60,10 +60,11 @@ impl Bridge {
             self.plane.fdb.commit(sight, leg, marks.kind, now, gone);
             self.counters.sighted(sight);
             if !matches!(sight, Sight::Refresh(_)) {
-                let vid = inside.map_or(VID_NONE, |inside| inside.tag.vid());
-                let sighting = Sighting { mac: passage.headers.src, vid, leg, kind: marks.kind };
-                self.plane.tell_sight(sight, sighting, marks.flap, now, out);
+                tell_sight(sight, sighting(leg, inside, passage, marks), out);
             }
+        }
+        if marks.flap != Flap::Ignore {
+            self.plane.note_flap(marks.flap, sighting(leg, inside, passage, marks), now, out);
         }
         if let Some(charge) = marks.charge
             && let Some(state) = self.plane.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
@@ -84,24 +85,33 @@ impl Bridge {
 }
 
 impl Plane {
-    /// Somebody new, or somewhere else.
+    /// A station moved, perhaps once too often.
     #[cold]
-    fn tell_sight(&mut self, sight: Sight, sighting: Sighting, flap: Flap, now: Time, out: &mut Outbox) {
-        match sight {
-            Sight::Move(_, before) => {
-                out.tell(Event::Moved(Sighting { leg: before, ..sighting }, sighting.leg));
-            }
-            Sight::New(_) => out.tell(Event::Learned(sighting)),
-            Sight::Full | Sight::Own | Sight::Refresh(_) | Sight::Stuck(_) => {}
-        }
+    fn note_flap(&mut self, flap: Flap, sighting: Sighting, now: Time, out: &mut Outbox) {
         self.flaps.commit(flap);
-        if let Flap::Alarm { leg, until, .. } = flap {
-            out.tell(Event::Quarantined(sighting));
-            if let Some(state) = self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
-                && until > now
-            {
-                state.silenced_until = until;
-            }
+        let Flap::Alarm { leg, until, .. } = flap else { return };
+        out.tell(Event::Quarantined(sighting));
+        if let Some(state) = self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut)
+            && until > now
+        {
+            state.silenced_until = until;
         }
+    }
+}
+
+fn sighting(leg: LegIndex, inside: Option<&Inside>, passage: &Passage<'_>, marks: &Marks<'_>) -> Sighting {
+    let vid = inside.map_or(VID_NONE, |inside| inside.tag.vid());
+    Sighting { mac: passage.headers.src, vid, leg, kind: marks.kind }
+}
+
+/// Somebody new, or somewhere else.
+#[cold]
+fn tell_sight(sight: Sight, sighting: Sighting, out: &mut Outbox) {
+    match sight {
+        Sight::Move(_, before) => {
+            out.tell(Event::Moved(Sighting { leg: before, ..sighting }, sighting.leg));
+        }
+        Sight::New(_) => out.tell(Event::Learned(sighting)),
+        Sight::Full | Sight::Own | Sight::Refresh(_) | Sight::Stuck(_) => {}
     }
 }

@@ -128,6 +128,11 @@ impl Fdb {
         (counted as usize).saturating_sub(expired) < limit as usize
     }
 
+    /// Whether anything learned behind the leg is remembered, expired or not.
+    pub(super) fn has_learned_at(&self, leg: LegIndex) -> bool {
+        self.learned.get(usize::from(leg.0)).is_some_and(|count| *count > 0)
+    }
+
     /// Does what [`Fdb::sight`] said, at the same time and with nothing in between. A new entry is of `kind`; one that
     /// moves is released if it was locked (B21). `gone` is told of those that had expired and made room.
     #[inline(always)]

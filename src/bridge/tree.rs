@@ -11,6 +11,7 @@ use super::stp::{Effect, PortState, Stp};
 use super::{Bridge, Event, Outbox, Plane, StpLegSummary, StpSummary};
 use crate::frame::{LegIndex, Passage};
 use crate::time::Time;
+use crate::verdict::LegSet;
 use crate::wire::bpdu::{BPDU_FRAME_MAX, Bpdu};
 
 impl Bridge {
@@ -46,7 +47,10 @@ impl Plane {
         let group = self.own_group();
         let Self { config, fdb, tree, multicast, legs, .. } = self;
         let (ageing, fdb_max) = (config.ageing, config.fdb_max);
-        work(tree, &mut Effects { ageing, fdb_max, group, fdb, multicast, legs, now, out });
+        let flush = LegSet::EMPTY;
+        let mut effects = Effects { ageing, fdb_max, group, fdb, multicast, legs, flush, now, out };
+        work(tree, &mut effects);
+        effects.finish();
     }
 }
 
@@ -74,6 +78,8 @@ pub(super) struct Effects<'a> {
     fdb: &'a mut Fdb,
     multicast: &'a mut Multicast,
     legs: &'a mut [Option<LegState>],
+    /// Whose stations are to be forgotten: all at once, since a neighbour can say that of every leg in one message.
+    flush: LegSet,
     now: Time,
     out: &'a mut Outbox,
 }
@@ -96,15 +102,22 @@ impl Effects<'_> {
         }
     }
 
-    /// Not for a leg that is down while another stands in for it (B30).
+    /// Not for a leg that is down while another stands in for it (B30), and not where nothing was learned.
     fn flush(&mut self, leg: LegIndex) {
         let state = self.legs.get(usize::from(leg.0)).and_then(Option::as_ref);
-        if state.is_some_and(|state| !state.up && state.backup.is_some()) {
+        let backed_up = state.is_some_and(|state| !state.up && state.backup.is_some());
+        if !backed_up && self.fdb.has_learned_at(leg) {
+            self.flush.insert(leg);
+        }
+    }
+
+    fn finish(self) {
+        let Self { flush, fdb, out, .. } = self;
+        if flush.is_empty() {
             return;
         }
-        let out = &mut *self.out;
-        self.fdb.retain(|sighting| {
-            let stays = sighting.leg != leg || !sighting.kind.ages();
+        fdb.retain(|sighting| {
+            let stays = !flush.contains(sighting.leg) || !sighting.kind.ages();
             if !stays {
                 out.tell(Event::Forgotten(sighting));
             }

@@ -294,7 +294,8 @@ mod tests {
         assert_eq!(VALUED.map(|name| values.iter().any(|(flag, _)| *flag == name)), [true; 9]);
         let mut listed: Vec<String> = unusual(&leg).iter().map(ToString::to_string).collect();
         listed.push("backup_port vm2".into());
-        (said.sort(), listed.sort());
+        said.sort();
+        listed.sort();
         assert_eq!(said, listed, "and all of them are unusual now");
         assert_eq!(unusual(&LegConfig::default()), [], "nothing is unusual by default");
     }

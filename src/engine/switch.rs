@@ -27,8 +27,11 @@ use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
 use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
 
-/// Frames one port may put into a batch.
+/// Frames one port may put into a batch while it is the only one that is ready.
 const FRAMES_PER_TURN: usize = BATCH_MAX;
+/// The same while others wait. So many small frames, flooded to a few ports, take about as long as the one large frame that a
+/// busy port has in its turn: who floods gets a share of the thread, not most of it.
+const FRAMES_PER_TURN_SHARED: usize = 16;
 /// Bytes after which a batch is closed: one large frame, so that it is written while it is still in the cache.
 const BYTES_PER_TURN: usize = 32 * 1024;
 
@@ -189,7 +192,8 @@ impl Switch {
     /// Reads a batch from the port and sees it through.
     fn serve(&mut self, id: PortId) -> Served {
         let Some(port) = &mut self.slots[usize::from(id.0)].port else { return Served::Idle };
-        let received = port.receive(&mut self.pool, &mut self.batch, FRAMES_PER_TURN, BYTES_PER_TURN);
+        let frames_max = if self.ready.is_empty() { FRAMES_PER_TURN } else { FRAMES_PER_TURN_SHARED };
+        let received = port.receive(&mut self.pool, &mut self.batch, frames_max, BYTES_PER_TURN);
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;

@@ -76,6 +76,13 @@ impl Fabric {
                 let backup = backup.map(|backup| self.leg_on(node, backup)).transpose()?;
                 Ok(self.bridge_mut(node)?.0.set_backup(leg, backup)?)
             }
+            Change::SetLinkUp(link, up) => {
+                let ends = self.graph.link(link).ok_or(ChangeError::Unknown)?;
+                ends.into_iter().try_for_each(|end| {
+                    let (bridge, out) = self.bridge_mut(end.node)?;
+                    Ok(bridge.set_up(end.leg, up, now, out)?)
+                })
+            }
             Change::SetPortUp(port, up) => {
                 let (bridge, leg, out) = self.leg_mut(Plug::Port(port))?;
                 Ok(bridge.set_up(leg, up, now, out)?)

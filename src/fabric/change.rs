@@ -51,6 +51,8 @@ pub enum Change {
     RemoveVlan(Plug, u16),
     /// Where frames to stations behind this leg go while it is down, as `bridge link set … backup_port` (B30).
     SetBackup(Plug, Option<Plug>),
+    /// A link's cable is plugged in or pulled: both ends go up, or down and forget what was learned there (B17).
+    SetLinkUp(LinkId, bool),
     /// The interface behind a port went up or down; down forgets what was learned there (B17).
     SetPortUp(PortId, bool),
 }

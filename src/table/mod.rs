@@ -1,9 +1,12 @@
 //! Bounded containers: everything that a guest can fill has a limit and says when it is reached.
 //!
-//! One container so far, [`AgedTable`]: what is found by a key that guests choose, and is forgotten when it has not
+//! [`AgedTable`] holds what is found by a key that guests choose, and is forgotten when it has not
 //! been seen for a while. The limit is its owner's to enforce, because what counts towards it is the owner's rule
 //! (B19 counts learned stations, not static ones); the table makes that cheap by knowing its oldest entry.
+//! [`Bucket`] bounds how often something happens.
 
 mod aged;
+mod bucket;
 
 pub use aged::{AgedTable, Hashed, Slot};
+pub use bucket::Bucket;

@@ -51,6 +51,11 @@ pub const fn finish(sum: u16) -> u16 {
     }
 }
 
+/// The checksum after one 16-bit word of what it covers has changed (RFC 1624, equation 3).
+pub const fn update(checksum: u16, before: u16, after: u16) -> u16 {
+    !add(add(!checksum, !before), after)
+}
+
 const fn fold_once(lane: u64) -> u64 {
     (lane & 0xffff_ffff) + (lane >> 32)
 }

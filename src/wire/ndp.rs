@@ -18,10 +18,13 @@ use super::mac::Mac;
 pub const ICMPV6: u8 = 58;
 /// How many options a message may have to be read.
 pub const OPTIONS_MAX: usize = 32;
-/// Bytes of an advertisement as [`advertisement`] makes it, IPv6 header included.
+/// Bytes of an advertisement or a solicitation as they are made here, IPv6 header included.
 pub const ADVERTISEMENT_LEN: usize = 72;
 /// What every message of neighbour discovery is sent with, so that none comes from farther than the wire.
 pub const HOP_LIMIT: u8 = 255;
+
+/// Everybody on the wire.
+pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -133,19 +136,58 @@ pub fn checksum_holds(source: Ipv6Addr, destination: Ipv6Addr, icmp: &[u8]) -> b
 /// The IPv6 packet that tells `asker` that `target` is at `mac`: solicited, and to replace what was known
 /// before.
 pub fn advertisement(target: Ipv6Addr, mac: Mac, router: bool, asker: Ipv6Addr) -> [u8; ADVERTISEMENT_LEN] {
+    let flags = FLAG_SOLICITED | FLAG_OVERRIDE | if router { FLAG_ROUTER } else { 0 };
+    message(NEIGHBOUR_ADVERTISEMENT, flags, (target, OPTION_TARGET_LINK, mac), target, asker)
+}
+
+/// The same to all nodes: how one who asks without an address learns that it is taken (RFC 4861 §7.2.4).
+pub fn announcement(target: Ipv6Addr, mac: Mac, router: bool) -> [u8; ADVERTISEMENT_LEN] {
+    let flags = FLAG_OVERRIDE | if router { FLAG_ROUTER } else { 0 };
+    message(NEIGHBOUR_ADVERTISEMENT, flags, (target, OPTION_TARGET_LINK, mac), target, ALL_NODES)
+}
+
+/// The IPv6 packet in which `asker`, at `mac`, asks who has `target`: all who may have it, or only `destination`.
+pub fn solicitation(
+    target: Ipv6Addr,
+    asker: Ipv6Addr,
+    mac: Mac,
+    destination: Option<Ipv6Addr>,
+) -> [u8; ADVERTISEMENT_LEN] {
+    let destination = destination.unwrap_or(solicited_node(target));
+    message(NEIGHBOUR_SOLICITATION, 0, (target, OPTION_SOURCE_LINK, mac), asker, destination)
+}
+
+/// The group of those who may have an address (RFC 4291 §2.7.1).
+pub const fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = target.octets();
+    Ipv6Addr::from_octets([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+/// The hardware address of an IPv6 group (RFC 2464 §7).
+pub const fn group_mac(group: Ipv6Addr) -> Mac {
+    let [.., a, b, c, d] = group.octets();
+    Mac([0x33, 0x33, a, b, c, d])
+}
+
+fn message(
+    kind: u8,
+    flags: u8,
+    (target, option, mac): (Ipv6Addr, u8, Mac),
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+) -> [u8; ADVERTISEMENT_LEN] {
     let mut packet = [0; ADVERTISEMENT_LEN];
     let (ip, icmp) = packet.split_at_mut(40);
     ip[0] = 6 << 4;
     ip[5] = icmp.len() as u8;
     (ip[6], ip[7]) = (ICMPV6, HOP_LIMIT);
-    ip[8..24].copy_from_slice(&target.octets());
-    ip[24..40].copy_from_slice(&asker.octets());
-    icmp[0] = NEIGHBOUR_ADVERTISEMENT;
-    icmp[4] = FLAG_SOLICITED | FLAG_OVERRIDE | if router { FLAG_ROUTER } else { 0 };
+    ip[8..24].copy_from_slice(&source.octets());
+    ip[24..40].copy_from_slice(&destination.octets());
+    (icmp[0], icmp[4]) = (kind, flags);
     icmp[8..24].copy_from_slice(&target.octets());
-    (icmp[24], icmp[25]) = (OPTION_TARGET_LINK, 1);
+    (icmp[24], icmp[25]) = (option, 1);
     icmp[26..32].copy_from_slice(&mac.0);
-    let sum = checksum::finish(sum(target, asker, icmp));
+    let sum = checksum::finish(sum(source, destination, icmp));
     icmp[2..4].copy_from_slice(&sum.to_be_bytes());
     packet
 }
@@ -283,6 +325,18 @@ mod tests {
             bent[71] ^= 1;
             assert!(!checksum_holds(B, A, &bent[40..]), "a bit changed");
         }
+    }
+
+    #[test]
+    fn a_question_reads_as_one() {
+        let packet = solicitation(B, A, MAC, None);
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 2);
+        let read = Ndp::parse(A, group, packet[7], &packet[40..]).expect("well-formed").expect("it is one");
+        assert_eq!(read.message, Message::Solicitation { target: B });
+        assert_eq!((read.source_link, group_mac(group)), (Some(MAC), Mac([0x33, 0x33, 0xff, 0, 0, 2])));
+        assert!(checksum_holds(A, group, &packet[40..]) && packet[24..40] == group.octets());
+        let taken = announcement(B, MAC, true);
+        assert!(checksum_holds(B, ALL_NODES, &taken[40..]) && taken[24..40] == ALL_NODES.octets());
     }
 
     proptest! {

@@ -1,9 +1,6 @@
 //! Storm limits: how many frames of a flooded kind a leg may send.
 //!
-//! A token bucket per kind, with whole numbers only, so that it is exact. Instead of tokens it counts what
-//! the leg owes: a frame adds one, time takes away `limit` per second, and a frame that would put the debt
-//! above the burst is too many. A leg that has long been quiet owes nothing. The unit is the billionth part
-//! of a frame, so that a nanosecond takes away exactly `limit` of them.
+//! A [`Bucket`] per kind.
 //!
 //! The burst is a tenth of the limit, and one frame at least. Hence within any time of t seconds no more pass
 //! than `limit` × t + burst, and of who sends evenly at `limit` per second or slower nothing is ever dropped.
@@ -11,11 +8,10 @@
 //! nothing.
 
 use crate::bridge::StormLimit;
+use crate::table::Bucket;
 use crate::time::Time;
 use crate::trace::Cast;
 
-/// A frame, in the unit of debts.
-const FRAME: u64 = 1_000_000_000;
 /// The limit is so many times the burst.
 const BURST_PART: u32 = 10;
 
@@ -23,13 +19,7 @@ const BURST_PART: u32 = 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StormMeter {
     /// By [`Cast`].
-    debts: [Debt; 3],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Debt {
-    amount: u64,
-    at: Time,
+    debts: [Bucket; 3],
 }
 
 /// What the meter says to a frame.
@@ -47,8 +37,7 @@ pub enum Storm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
     cast: Cast,
-    amount: u64,
-    at: Time,
+    after: Bucket,
 }
 
 impl StormMeter {
@@ -63,21 +52,16 @@ impl StormMeter {
         if limit == 0 {
             return Storm::Unlimited;
         }
-        let debt = self.debts[cast as usize];
-        // were time to run backwards, nothing is forgiven twice
-        let at = now.max(debt.at);
-        let elapsed_ns = at.as_nanos() - debt.at.as_nanos();
-        let forgiven = elapsed_ns.saturating_mul(u64::from(limit));
-        let burst = u64::from((limit / BURST_PART).max(1)) * FRAME;
-        // a debt from under a higher limit counts no more than what can be owed under this one
-        let amount = debt.amount.min(burst).saturating_sub(forgiven) + FRAME;
-        if amount > burst { Storm::TooMany } else { Storm::Pass(Charge { cast, amount, at }) }
+        match self.debts[cast as usize].charge(limit, (limit / BURST_PART).max(1), now) {
+            Some(after) => Storm::Pass(Charge { cast, after }),
+            None => Storm::TooMany,
+        }
     }
 
     /// The frame has passed.
     #[inline]
     pub fn commit(&mut self, charge: Charge) {
-        self.debts[charge.cast as usize] = Debt { amount: charge.amount, at: charge.at };
+        self.debts[charge.cast as usize] = charge.after;
     }
 }
 

@@ -49,6 +49,10 @@ use crate::wire::mac::Mac;
 use crate::wire::membership::{self, Message};
 use crate::wire::{igmp, mld};
 
+/// The longest message that is read, in bytes with its IP header: a jumbo frame's worth of records. A guest can write 64 KiB
+/// at once, and each record is work.
+const MESSAGE_MAX: usize = 9216;
+
 /// A frame to a group as snooping reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Judgement<'a> {
@@ -192,13 +196,19 @@ impl Multicast {
         if !self.is_on() {
             return Ok(Judgement { message: None, audience: Audience::Everybody }); // B79
         }
-        match ether_type {
-            ETHER_TYPE_IPV4 => judge_v4(packet, partial).map_err(|why| Malformed { family: Family::V4, why }),
-            ETHER_TYPE_IPV6 => judge_v6(packet, partial).map_err(|why| Malformed { family: Family::V6, why }),
+        let (family, judgement) = match ether_type {
+            ETHER_TYPE_IPV4 => (Family::V4, judge_v4(packet, partial)),
+            ETHER_TYPE_IPV6 => (Family::V6, judge_v6(packet, partial)),
             _ => {
                 let audience = Audience::Members { group: Group::Mac(dst), source: None };
-                Ok(Judgement { message: None, audience })
+                return Ok(Judgement { message: None, audience });
             }
+        };
+        match judgement {
+            Ok(Judgement { message: Some(_), .. }) if packet.len() > MESSAGE_MAX => {
+                Err(Malformed { family, why: membership::Malformed::Length })
+            }
+            judgement => judgement.map_err(|why| Malformed { family, why }),
         }
     }
 

@@ -92,15 +92,15 @@ fn a_leg_may_have_so_many_stations() {
     let all = flood([B, C, HOST]);
     let limit = Verdict::Drop(Reason::MacLimit);
     let table: &[(LegIndex, u8, u64, Verdict, &str)] = &[
-        (A, 0x15, 1, all.clone(), "one that was set needs no room"),
-        (A, 0x11, 1, all.clone(), "the first"),
-        (A, 0x12, 2, all.clone(), "the second"),
-        (A, 0x13, 3, limit.clone(), "the third is one too many"),
-        (A, 0x11, 4, all.clone(), "who is here, stays"),
+        (A, 0x15, 1, all, "one that was set needs no room"),
+        (A, 0x11, 1, all, "the first"),
+        (A, 0x12, 2, all, "the second"),
+        (A, 0x13, 3, limit, "the third is one too many"),
+        (A, 0x11, 4, all, "who is here, stays"),
         (B, 0x21, 5, flood([A, C, HOST]), "others have no limit"),
         (A, 0x21, 5, limit, "nor may one from elsewhere come"),
         (B, 0x12, 6, flood([A, C, HOST]), "one moves away"),
-        (A, 0x13, 7, all.clone(), "which makes room"),
+        (A, 0x13, 7, all, "which makes room"),
         (A, 0x14, 304, all, "0x11 has expired, which makes room, swept or not"),
     ];
     for (leg, n, secs, expected, why) in table {
@@ -137,9 +137,9 @@ fn without_icc_guests_do_not_talk_ip_to_each_other() {
     let guest = mac(0x11);
     send(&mut bridge, B, link_local(2), mac(0x21), 1);
     let table: &[(LegIndex, Vec<u8>, Verdict, &str)] = &[
-        (A, frame(mac(0x21), guest, 0x0800, 0, 0), icc.clone(), "IPv4"),
-        (A, frame(mac(0x21), guest, 0x86dd, 6, 0), icc.clone(), "IPv6"),
-        (A, frame(mac(0x21), guest, 0x86dd, 58, 128), icc.clone(), "a ping is a conversation"),
+        (A, frame(mac(0x21), guest, 0x0800, 0, 0), icc, "IPv4"),
+        (A, frame(mac(0x21), guest, 0x86dd, 6, 0), icc, "IPv6"),
+        (A, frame(mac(0x21), guest, 0x86dd, 58, 128), icc, "a ping is a conversation"),
         (A, frame(mac(0x21), guest, 0x86dd, 58, 135), Verdict::Forward(B), "neighbour discovery is none"),
         (A, frame(mac(0x21), guest, 0x0806, 0, 0), Verdict::Forward(B), "nor is ARP"),
         (A, frame(GROUP, guest, 0x0800, 0, 0), flood([HOST]), "the host is no guest"),
@@ -204,8 +204,8 @@ fn a_wire_may_be_transparent_to_a_protocol() {
     let all = flood([B, C, HOST]);
     let link = Verdict::Drop(Reason::LinkLocal);
     let table = [
-        (1 << 1, 1, all.clone(), "B35: PAUSE, which the kernel never forwards"),
-        (1 << 2, 2, all.clone(), "B36: LACP, which B37 refuses"),
+        (1 << 1, 1, all, "B35: PAUSE, which the kernel never forwards"),
+        (1 << 2, 2, all, "B36: LACP, which B37 refuses"),
         (1 << 2, 1, link, "one bit, one protocol"),
         (1, 0, all, "B34: BPDUs pass without a spanning tree anyway"),
     ];
@@ -253,6 +253,7 @@ fn a_station_that_moves_to_and_fro_silences_the_port_it_moved_to() {
         let moves: Vec<_> = [B, A, B].map(|leg| send(&mut bridge, leg, dst, mac(0x11), 1)).into();
         assert!(!moves[..2].contains(&quarantined), "{why}");
         assert_eq!(moves[2], quarantined, "{why}");
+        assert_eq!(learned(&bridge, 1), [(mac(0x11), A)], "{why}: it stays where it can be heard");
         assert_eq!(send(&mut bridge, B, dst, mac(0x21), 10), quarantined, "{why}: nobody there is heard");
         assert_eq!(send(&mut bridge, A, dst, mac(0x12), 10), heard, "{why}: others are");
         assert_ne!(

@@ -124,7 +124,7 @@ port     id    role        state       cost  designated bridge  port  cost  bpdu
 lan/dmz  8001  root        forwarding     2  8000.020000000001  8001     0        13    0
 vm1      8002  designated  learning       2  8000.020000000002  8001     0         0    7  edge, guard
 ";
-        assert_eq!(render(&[tree.clone()], false), expected);
+        assert_eq!(render(std::slice::from_ref(&tree), false), expected);
         let root = TreeView { root_port: None, root_id: here.into(), topology_change: true, ..tree };
         let text = render(&[root.clone(), root], false);
         assert!(text.contains("8000.020000000002 (this bridge)"), "{text}");

@@ -150,52 +150,51 @@ impl Instance {
             Setting::State(up) => Some(*up),
             _ => None,
         });
-        let id = self.registry.port(name);
-        if up.is_some() && id.is_none() {
-            return Err(Refusal {
-                error: format!("`{name}` is an end of a link, and has no state of its own"),
-                hint: Some("`state` is for ports".into()),
-            });
-        }
         let mut lines = self.settle(plan)?;
-        if let (Some(up), Some(id)) = (up, id) {
-            self.set_state(name, id, up)?;
+        if let (Some(up), Some(at)) = (up, self.registry.plug(name)) {
+            self.set_state(name, at, up)?;
             lines.push(format!("port {name} {}", if up { "up" } else { "down" }));
         }
         Ok(lines)
     }
 
-    fn set_state(&mut self, name: &str, id: crate::frame::PortId, up: bool) -> Result<(), Refusal> {
+    /// Of a link, both ends: it is one cable.
+    fn set_state(&mut self, name: &str, at: Plug, up: bool) -> Result<(), Refusal> {
         let gone = format!("the interface of port `{name}` is gone");
         let done = self.engine.with(move |switch| {
-            if up && !switch.is_attached(id) {
+            if up && matches!(at, Plug::Port(id) if !switch.is_attached(id)) {
                 return Err(Refusal { error: gone, hint: Some("`vswitchd reload` makes it anew".into()) });
             }
-            let changed = switch.fabric.apply(Change::SetPortUp(id, up), switch.now);
+            let changed = switch.fabric.apply(state(at, up), switch.now);
             changed.map_err(|error| Refusal { error: error.to_string(), hint: None })
         });
         done.map_err(ended)??;
-        if up {
-            self.down.remove(name)
-        } else {
-            self.down.insert(name.to_owned())
+        let is_same = |other: &String| match (self.registry.plug(other), at) {
+            (Some(Plug::Link(other, _)), Plug::Link(link, _)) => other == link,
+            _ => other == name,
         };
+        self.down.retain(|other| !is_same(other));
+        if !up {
+            self.down.insert(name.to_owned());
+        }
         Ok(())
     }
 
-    /// The ports that a user has set down are up again, as the file has them; says which.
+    /// The ports and links that a user has set down are up again, as the file has them; says which.
     pub(super) fn restore_states(&mut self) -> Vec<String> {
         let down: BTreeSet<String> = std::mem::take(&mut self.down);
-        let known = down.into_iter().filter_map(|name| Some((self.registry.port(&name)?, name)));
-        let ports: Vec<_> = known.collect();
+        let known: Vec<_> =
+            down.into_iter().filter_map(|name| Some((self.registry.plug(&name)?, name))).collect();
         let restored = self.engine.with(move |switch| {
             let now = switch.now;
-            let attached = ports.into_iter().filter(|(id, _)| switch.is_attached(*id)).collect::<Vec<_>>();
-            let up = |(id, name)| {
-                switch.fabric.apply(Change::SetPortUp(id, true), now).ok()?;
+            let up = |(at, name): (Plug, String)| {
+                if matches!(at, Plug::Port(id) if !switch.is_attached(id)) {
+                    return None;
+                }
+                switch.fabric.apply(state(at, true), now).ok()?;
                 Some(format!("port {name} up"))
             };
-            attached.into_iter().filter_map(up).collect()
+            known.into_iter().filter_map(up).collect()
         });
         // an engine that has ended is noticed elsewhere
         restored.unwrap_or_default()
@@ -205,6 +204,14 @@ impl Instance {
     pub(super) fn nodes(&self) -> Vec<(NodeId, String)> {
         let networks = self.plan.networks.iter();
         networks.filter_map(|n| Some((self.registry.node(&n.name)?, n.name.clone()))).collect()
+    }
+}
+
+/// What sets a port or a link up or down.
+fn state(at: Plug, up: bool) -> Change {
+    match at {
+        Plug::Link(link, _) => Change::SetLinkUp(link, up),
+        Plug::Port(port) => Change::SetPortUp(port, up),
     }
 }
 

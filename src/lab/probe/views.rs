@@ -63,6 +63,36 @@ mod tests {
     use crate::control::view::{GroupView, TreePortView};
 
     #[test]
+    fn drops_are_found_where_they_are_counted() {
+        let text = "[[network]]\nname = \"a\"\n[[network]]\nname = \"b\"\n[[link]]\nnetworks = [\"a\", \"b\"]\n\
+                    [[port]]\nname = \"p\"\nnetwork = \"a\"\nkind = \"tap\"\n";
+        let plan = crate::control::config::parse(text, "any").expect("sound").0;
+        let counted = |port: &str, reason: Reason| DropView {
+            port: port.into(),
+            direction: "out".into(),
+            reason: reason.name().into(),
+            count: 2,
+            explanation: String::new(),
+        };
+        let seen = [counted("p", Reason::Icc), counted("b/a", Reason::MacLimit), counted("a/b", Reason::Icc)];
+        for (at, reason, count) in [
+            ("p", Reason::Icc, 2),
+            ("p", Reason::MacLimit, 0),
+            ("b/a", Reason::MacLimit, 2),
+            ("a", Reason::Icc, 4),
+            ("a", Reason::MacLimit, 0),
+            ("b", Reason::MacLimit, 2),
+        ] {
+            let outcome = drops(&seen, &plan, at, reason);
+            assert_eq!(
+                (outcome.ok, outcome.detail),
+                (count > 0, format!("{count} dropped")),
+                "{at} {reason}"
+            );
+        }
+    }
+
+    #[test]
     fn groups_and_states_are_found() {
         let group: IpAddr = "239.1.1.1".parse().expect("an address");
         let member = GroupView {

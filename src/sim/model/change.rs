@@ -78,6 +78,17 @@ impl Model {
                 bridge.legs[leg].backup = backup;
                 Some(())
             }
+            Change::SetLinkUp(link, up) => {
+                for side in [0, 1] {
+                    let at = Plug::Link(link, side);
+                    let (bridge, leg) = self.leg(at)?;
+                    bridge.legs[leg].up = up;
+                    if !up && bridge.legs[leg].backup.is_none() {
+                        bridge.flush(Some(at), None);
+                    }
+                }
+                Some(())
+            }
             Change::SetPortUp(port, up) => {
                 let (bridge, leg) = self.port(port)?;
                 bridge.legs[leg].up = up;

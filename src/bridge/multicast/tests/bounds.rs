@@ -48,6 +48,18 @@ fn b78_a_leg_has_a_limit_of_its_own() {
     assert_eq!(lab.join(1, "239.1.1.3"), "flood", "room again");
 }
 
+#[test]
+fn a_message_longer_than_any_link_carries_is_refused() {
+    let mut lab = Lab::asked(MulticastConfig { igmp_version: 3, ..ON });
+    let records: Vec<_> = (0..1200_u32).map(|n| format!("239.2.{}.{}", n / 256, n % 256)).collect();
+    let records: Vec<(u8, &str, &[&str])> =
+        records.iter().map(|group| (4, group.as_str(), &[][..])).collect();
+    let long = lab.receive(1, 0, &report("v4", &records));
+    assert_eq!((long.as_str(), lab.bridge.mdb.len()), ("V4 Length", 0), "9.6 KB of records");
+    let short = lab.receive(1, 0, &report("v4", &records[..1000]));
+    assert_eq!((short.as_str(), lab.bridge.mdb.len()), ("flood", 1000), "8 KB pass");
+}
+
 /// One frame would otherwise become as many copies as a guest cares to invent reporters.
 #[test]
 fn b77_reporters_beyond_the_64th_share_the_frame_itself() {

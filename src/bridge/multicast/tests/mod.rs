@@ -275,10 +275,10 @@ fn report(family: &str, records: &[(u8, &str, &[&str])]) -> Vec<u8> {
         tail.extend(octets(group));
         tail.extend(sources.iter().flat_map(|source| octets(source)));
     }
-    let count = records.len() as u8;
+    let [high, low] = (records.len() as u16).to_be_bytes();
     if family.contains(':') {
-        mld("fe80::5", "ff02::16", &[&[143, 0, 0, 0, 0, 0, 0, count][..], &tail].concat())
+        mld("fe80::5", "ff02::16", &[&[143, 0, 0, 0, 0, 0, high, low][..], &tail].concat())
     } else {
-        igmp("10.0.0.5", "224.0.0.22", &[&[0x22, 0, 0, 0, 0, 0, 0, count][..], &tail].concat())
+        igmp("10.0.0.5", "224.0.0.22", &[&[0x22, 0, 0, 0, 0, 0, high, low][..], &tail].concat())
     }
 }

@@ -227,3 +227,28 @@ fn impossible_sources_are_not_remembered() {
         }
     }
 }
+
+#[test]
+fn what_a_guest_blocked_does_not_bind_the_user() {
+    let mut lab = Lab::asked(MulticastConfig { igmp_version: 3, ..ON });
+    lab.report(1, GROUP, 4, &["192.0.2.9"]);
+    assert_eq!(lab.data("192.0.2.9", GROUP), "3", "B75: only the router");
+    let group = Group::Ip(address(GROUP));
+    let set = lab.with(|bridge, now, mut emit| bridge.add_entry(LegIndex(1), 0, group, None, now, &mut emit));
+    assert_eq!(
+        (set, lab.data("192.0.2.9", GROUP).as_str()),
+        (Ok(()), "1 3"),
+        "B74: it was set for all sources"
+    );
+}
+
+#[test]
+fn sources_last_as_long_as_members() {
+    let config = MulticastConfig { igmp_version: 3, membership_interval: Duration::from_secs(30), ..ON };
+    let mut lab = Lab::asked(config);
+    lab.report(1, GROUP, 3, &["192.0.2.9"]);
+    for (wait, whom) in [(29.0, "1 3"), (1.0, "3")] {
+        lab.wait(wait);
+        assert_eq!(lab.data("192.0.2.9", GROUP), whom, "not two query intervals and the time for an answer");
+    }
+}

@@ -133,7 +133,9 @@ impl Mirror {
                 leg.backup = backup;
                 Ok(())
             }
-            Change::Flush(..) | Change::SetPortUp(..) => Err("no difference of plans"),
+            Change::Flush(..) | Change::SetLinkUp(..) | Change::SetPortUp(..) => {
+                Err("no difference of plans")
+            }
         }
     }
 

@@ -1,0 +1,217 @@
+//! What a router says to a frame: values, of which nothing has been done yet.
+//!
+//! A [`Decision`] has three parts that do not depend on each other: what becomes of the frame ([`Fate`]), what is told to
+//! whoever sent it ([`Answer`]), and what the router learns. [`super::Router::commit`] does the last two, and of the first
+//! all but one: a frame that is simply forwarded lies in somebody else's buffer, so whoever holds it calls
+//! [`Onward::write`] and sends it through the leg.
+
+use std::net::IpAddr;
+
+use super::fragment::gather::Gathered;
+use super::icmp::Error;
+use super::neighbour::Slot;
+use super::neighbour::hear::{Heard, Says};
+use super::rewrite::Rewrite;
+use crate::frame::{Gso, LegIndex, Offload, Passage};
+use crate::wire::checksum;
+use crate::wire::datagram::Datagram;
+use crate::wire::mac::Mac;
+
+/// Why a packet ends at a router. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// It wants to leave the wire that its source is of (IPv6 link-local).
+    BeyondScope,
+    /// It is for everybody on a wire, or came in a frame for more than one station: that is not routed (N55).
+    BroadcastNotRouted,
+    /// What is behind its IP header has a wrong checksum or length.
+    ChecksumWrong,
+    /// A piece of a datagram that contradicts the others, or is cut off (N50).
+    FragmentMalformed,
+    /// Two pieces of a datagram overlap: all are lost (N50).
+    FragmentOverlap,
+    /// There is no more room for pieces of datagrams (N50).
+    FragmentsFull,
+    /// It is no IP packet: cut off, of another version, or of a wrong header checksum.
+    IpMalformed,
+    /// Its options are no options.
+    IpOptions,
+    /// The leg has not been configured.
+    LegDown,
+    /// To an address that nobody has: 0.0.0.0, loopback (N54).
+    MartianDestination,
+    /// From an address that nobody sends from: a group's, loopback, or the router's own (N54).
+    MartianSource,
+    /// It is larger than the MTU of the way it was to take, and must not be cut (N52).
+    MtuExceeded,
+    /// It is for a group: that is not routed (N55).
+    MulticastNotRouted,
+    /// It is too large to wait for its neighbour, which is not known yet.
+    NeighbourLong,
+    /// An ARP or neighbour-discovery message that is none.
+    NeighbourMalformed,
+    /// Too many packets wait for neighbours.
+    NeighbourQueueFull,
+    /// There are too many neighbours, and all are in use.
+    NeighbourTableFull,
+    /// Nobody knows the way.
+    NoRoute,
+    /// A frame for somebody else, or of a protocol that a router does not speak.
+    NotForRouter,
+    /// Nobody listens at that port of the router, which does not say so.
+    PortClosed,
+    /// Its source is not where it came from (`rp_filter`, N54).
+    ReversePath,
+    /// It wants to choose its way.
+    SourceRouted,
+    /// It has come too far (N9).
+    TtlExceeded,
+}
+
+/// What becomes of a frame. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The router was meant.
+    Consume,
+    /// It ends here.
+    Drop(Cause),
+    /// It goes on, after [`Onward::write`].
+    Forward(Onward),
+    /// It waits for the other pieces of its datagram.
+    Gather,
+    /// It waits for its neighbour.
+    Park(Onward),
+    /// It goes on as copies that the router makes: cut into pieces, or longer than it was.
+    Remake(Onward),
+}
+
+/// How a packet goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Onward {
+    /// The leg it leaves through.
+    pub leg: LegIndex,
+    /// That leg's hardware address.
+    pub src: Mac,
+    /// Whom it is handed to.
+    pub next_hop: IpAddr,
+    /// Where that is, if it is known.
+    pub neighbour: Option<(Mac, Slot)>,
+    /// What is written into it.
+    pub rewrite: Rewrite,
+    /// Bytes of the largest piece, and what names the whole, if it has to be cut.
+    pub cut: Option<(u16, u32)>,
+}
+
+impl Onward {
+    /// Writes the frame as it goes on; its packet starts at byte `payload`. Nothing but addresses and [`Rewrite`] is
+    /// written, and nothing moves.
+    pub fn write(&self, frame: &mut [u8], payload: usize, partial: bool) {
+        let Some((mac, _)) = self.neighbour else { return };
+        if let Some(head) = frame.first_chunk_mut::<12>() {
+            head[..6].copy_from_slice(&mac.0);
+            head[6..].copy_from_slice(&self.src.0);
+        }
+        if let Some(packet) = frame.get_mut(payload..) {
+            self.rewrite.apply(packet, partial);
+        }
+    }
+}
+
+/// What is told to the sender of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The echo it asked for, from that address.
+    Echo(IpAddr),
+    /// What was wrong.
+    Error(Error),
+    /// Who has an address.
+    Neighbour(Says),
+    /// There is no such connection.
+    Reset,
+}
+
+/// All that a router says to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// What is told to its sender.
+    pub answer: Option<Answer>,
+    /// What is learned from it.
+    pub heard: Option<Heard>,
+}
+
+impl From<Fate> for Decision {
+    fn from(fate: Fate) -> Self {
+        Self { fate, answer: None, heard: None }
+    }
+}
+
+impl Decision {
+    /// The frame ends.
+    pub const fn drop(cause: Cause) -> Self {
+        Self { fate: Fate::Drop(cause), answer: None, heard: None }
+    }
+
+    /// The same, and its sender is told so.
+    #[must_use]
+    pub fn and(self, answer: Option<Answer>) -> Self {
+        Self { answer, ..self }
+    }
+}
+
+/// A packet as a router meets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Where it came in.
+    pub leg: LegIndex,
+    /// Where its frame was sent.
+    pub dst: Mac,
+    /// What it says.
+    pub datagram: Datagram,
+    /// Its bytes, without padding.
+    pub packet: &'a [u8],
+    /// If its transport checksum is yet to be made: where summing starts, and where the sum goes.
+    pub partial: Option<(usize, usize)>,
+    /// If it will be cut on the way out: bytes of the largest packet that this makes (V13).
+    pub segment: Option<usize>,
+    /// If it came in pieces.
+    pub gathered: Option<Gathered>,
+}
+
+impl<'a> Arrival<'a> {
+    /// Reads the packet of a frame; the cause if it is none.
+    pub fn read(leg: LegIndex, passage: &Passage<'a>, offload: &Offload) -> Result<Self, Cause> {
+        let packet = passage.payload();
+        let datagram = Datagram::parse(packet).map_err(|_| Cause::IpMalformed)?;
+        let packet = &packet[..datagram.len];
+        let start = usize::from(offload.csum_start).checked_sub(passage.headers.payload);
+        // one that is not behind the IP header is a lie, and would be written into it
+        let start = start.filter(|start| offload.needs_csum && *start >= datagram.transport);
+        let partial = start.map(|start| (start, usize::from(offload.csum_offset)));
+        let transport = match offload.gso {
+            Gso::None => None,
+            Gso::TcpV4 | Gso::TcpV6 => {
+                packet.get(datagram.transport + 12).map(|byte| usize::from(byte >> 4) * 4)
+            }
+            Gso::Udp => Some(8),
+        };
+        let segment = transport.map(|len| datagram.transport + len + usize::from(offload.gso_size));
+        let segment = segment.filter(|segment| *segment < datagram.len);
+        Ok(Self { leg, dst: passage.headers.dst, datagram, packet, partial, segment, gathered: None })
+    }
+
+    /// Bytes that have to fit through (V13).
+    pub fn size(&self) -> usize {
+        self.segment.unwrap_or(self.datagram.len)
+    }
+
+    /// Writes the checksum that is yet to be made into a copy of the packet (V15).
+    pub fn complete(&self, copy: &mut [u8]) {
+        let Some((start, offset)) = self.partial else { return };
+        let Some(sum) = copy.get(start..).map(|bytes| checksum::finish(checksum::sum(bytes))) else { return };
+        if let Some(field) = copy.get_mut(start + offset..start + offset + 2) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+}

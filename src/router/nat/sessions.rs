@@ -1,0 +1,310 @@
+//! The table of sessions: two tuples lead to one flow.
+//!
+//! Sessions lie in a slab. An [`Index`] finds them by either tuple, others by where they come from (P2) and by where
+//! their replies come to. Keys are hashed
+//! with SipHash-1-3 and a secret key, once per lookup: guests choose the tuples, and must not be able to choose
+//! collisions. A session that has expired cannot be found (L3), however long it takes until somebody sweeps. Sweeping
+//! looks only at what a [`Wheel`] says may have expired, and refreshing a session writes its expiry and nothing else.
+//!
+//! There is a limit, and when it is reached the table looks for a victim in eight buckets near the newcomer's (L2): one
+//! that has expired, or is not assured, or is closing. Established flows are never evicted: then there is no room.
+//! [`Sessions::held_by`] names who fills it.
+//!
+//! Memory grows by doubling up to the limit, and is not given back. Nothing else is ever allocated.
+
+use siphasher::sip::SipHasher13;
+
+use super::index::Index;
+use super::track::Track;
+use super::tuple::{Direction, Tuple};
+use super::wheel::Wheel;
+use crate::time::Time;
+
+/// How many origins are told apart; those beyond are counted as the last.
+pub const ORIGINS_MAX: usize = 1024;
+/// How many buckets are looked at for a victim (L2; NF_CT_EVICTION_RANGE).
+const EVICTION_RANGE: usize = 8;
+/// The first growth, in sessions.
+const GROWTH_MIN: usize = 16;
+
+/// Where a session lies in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub(super) u32);
+
+/// How much went one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Packets; a large frame (GSO) is one (V14).
+    pub packets: u64,
+    /// Their bytes, from the IP header on.
+    pub bytes: u64,
+}
+
+/// A flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    /// What its packets look like as they arrive, by [`Direction`].
+    pub tuples: [Tuple; 2],
+    /// What is followed of it.
+    pub track: Track,
+    /// When it began.
+    pub since: Time,
+    /// When it ends, unless a packet comes before.
+    pub expires: Time,
+    /// How much went which way.
+    pub counts: [Count; 2],
+    /// What the policy wants to know it by, to end it when a rule goes (P10).
+    pub tag: u32,
+    /// Who opened it: below [`ORIGINS_MAX`].
+    pub origin: u16,
+    /// The leg whose address it was masqueraded with (N11).
+    pub leg: Option<u16>,
+    /// A reply was seen.
+    pub replied: bool,
+    /// It survives when there is no room (T5, U1).
+    pub assured: bool,
+    pub(super) used: bool,
+}
+
+impl Session {
+    /// Whether its source is translated.
+    pub fn has_source_nat(&self) -> bool {
+        let [original, reply] = &self.tuples;
+        (reply.destination, back(reply)) != (original.source, original.source_port)
+    }
+
+    /// Whether its destination is translated.
+    pub fn has_destination_nat(&self) -> bool {
+        let [original, reply] = &self.tuples;
+        let port = if original.is_icmp() { original.destination_port } else { reply.source_port };
+        (reply.source, port) != (original.destination, original.destination_port)
+    }
+}
+
+/// The port, or identifier, that a reply returns to.
+fn back(reply: &Tuple) -> u16 {
+    if reply.is_icmp() { reply.source_port } else { reply.destination_port }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Sessions {
+    hasher: SipHasher13,
+    max: usize,
+    slots: Vec<Session>,
+    free: Vec<u32>,
+    /// Node `2 * slot + direction`.
+    flows: Index,
+    sources: Index,
+    mappings: Index,
+    wheel: Wheel,
+    origins: Box<[u32; ORIGINS_MAX]>,
+}
+
+impl Sessions {
+    /// An empty table of at most `max` sessions, hashing with that key.
+    pub fn new(max: usize, hash_key: [u64; 2]) -> Self {
+        Self {
+            hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
+            max: max.min(u32::MAX as usize / 4),
+            slots: Vec::new(),
+            free: Vec::new(),
+            flows: Index::default(),
+            sources: Index::default(),
+            mappings: Index::default(),
+            wheel: Wheel::default(),
+            origins: Box::new([0; ORIGINS_MAX]),
+        }
+    }
+
+    /// How many there are, including those that have expired and were not swept.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.max
+    }
+
+    /// How many there may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How much memory the table takes, in bytes.
+    pub fn memory(&self) -> usize {
+        let indexes = self.flows.memory() + self.sources.memory() + self.mappings.memory();
+        let slots = self.slots.capacity() * size_of::<Session>() + self.free.capacity() * size_of::<u32>();
+        slots + indexes + self.wheel.memory() + size_of_val(&*self.origins)
+    }
+
+    /// How many of them that origin has opened.
+    pub fn held_by(&self, origin: u16) -> u32 {
+        self.origins[usize::from(origin).min(ORIGINS_MAX - 1)]
+    }
+
+    /// The hash of a tuple.
+    #[inline]
+    pub fn hash(&self, tuple: &Tuple) -> u64 {
+        self.hasher.hash(&tuple.key())
+    }
+
+    /// The session there.
+    #[inline]
+    pub fn session(&self, slot: Slot) -> &Session {
+        &self.slots[slot.0 as usize]
+    }
+
+    /// The session there, to be changed; not its tuples, nor who opened it.
+    #[inline]
+    pub fn session_mut(&mut self, slot: Slot) -> &mut Session {
+        &mut self.slots[slot.0 as usize]
+    }
+
+    /// The session that a packet with that tuple is of, and which way it goes.
+    #[inline]
+    pub fn find(&self, tuple: &Tuple, now: Time) -> Option<(Slot, Direction)> {
+        self.flows.chain(self.hash(tuple)).find_map(|node| {
+            let (slot, direction) = place(node);
+            let session = self.session(slot);
+            let fits = session.tuples[direction as usize] == *tuple && session.expires > now;
+            fits.then_some((slot, direction))
+        })
+    }
+
+    /// The sessions that come from the same place, the latest first (P2).
+    pub fn from_source<'a>(&'a self, tuple: &'a Tuple, now: Time) -> impl Iterator<Item = &'a Session> {
+        let nodes = self.sources.chain(self.hasher.hash(&tuple.source_key()));
+        let sessions = nodes.map(|node| self.session(Slot(node)));
+        sessions.filter(move |session| session.tuples[0].same_source(tuple) && session.expires > now)
+    }
+
+    /// The sessions whose replies come to the place where a packet with that tuple goes, the latest first.
+    pub fn mapped_to<'a>(&'a self, tuple: &Tuple, now: Time) -> impl Iterator<Item = &'a Session> + use<'a> {
+        let key = tuple.destination_key();
+        let nodes = self.mappings.chain(self.hasher.hash(&key));
+        let sessions = nodes.map(|node| self.session(Slot(node)));
+        sessions.filter(move |session| session.tuples[1].destination_key() == key && session.expires > now)
+    }
+
+    /// Who may go to make room for a flow with that tuple (L2).
+    pub fn victim(&self, tuple: &Tuple, now: Time) -> Option<Slot> {
+        let hash = self.hash(tuple);
+        let nodes = (0..EVICTION_RANGE).flat_map(|nth| self.flows.near(hash, nth));
+        nodes.map(|node| place(node).0).find(|slot| {
+            let session = self.session(*slot);
+            session.expires <= now || !session.assured || session.track.is_closing()
+        })
+    }
+
+    /// Adds a session whose tuples are no other's. There must be room.
+    pub fn insert(&mut self, session: Session) -> Slot {
+        debug_assert!(!self.is_full(), "somebody has to go first");
+        if self.free.is_empty() && self.slots.len() == self.slots.capacity() {
+            self.grow();
+        }
+        let origin = session.origin.min(ORIGINS_MAX as u16 - 1);
+        let session = Session { used: true, origin, ..session };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = session;
+                slot
+            }
+            None => {
+                self.slots.push(session);
+                self.slots.len() as u32 - 1
+            }
+        };
+        let [original, reply] = &session.tuples;
+        let hashes = [self.hash(original), self.hash(reply)];
+        self.flows.insert(2 * slot, hashes[0]);
+        self.flows.insert(2 * slot + 1, hashes[1]);
+        self.sources.insert(slot, self.hasher.hash(&original.source_key()));
+        self.mappings.insert(slot, self.hasher.hash(&reply.destination_key()));
+        self.wheel.add(slot, session.expires);
+        self.origins[usize::from(origin)] += 1;
+        Slot(slot)
+    }
+
+    /// The session there ends at that time.
+    #[inline]
+    pub fn expire_at(&mut self, slot: Slot, expires: Time) {
+        self.slots[slot.0 as usize].expires = expires;
+        self.wheel.shorten(slot.0, expires);
+    }
+
+    /// Ends the session there. Once: no harm is done if it has gone before.
+    pub fn remove(&mut self, slot: Slot) {
+        let session = &mut self.slots[slot.0 as usize];
+        if !std::mem::replace(&mut session.used, false) {
+            return;
+        }
+        self.origins[usize::from(session.origin)] -= 1;
+        self.flows.remove(2 * slot.0);
+        self.flows.remove(2 * slot.0 + 1);
+        self.sources.remove(slot.0);
+        self.mappings.remove(slot.0);
+        self.wheel.remove(slot.0);
+        self.free.push(slot.0);
+    }
+
+    /// Gives back the memory of sessions that have expired, looking at no more than `limit`. How many they were.
+    pub fn sweep(&mut self, now: Time, limit: usize) -> usize {
+        let mut ended = 0;
+        for _ in 0..limit {
+            let Some(slot) = self.wheel.pop(now) else { break };
+            let expires = self.slots[slot as usize].expires;
+            if expires <= now {
+                self.remove(Slot(slot));
+                ended += 1;
+            } else {
+                self.wheel.add(slot, expires);
+            }
+        }
+        ended
+    }
+
+    /// When sweeping may next find something.
+    pub fn deadline(&self) -> Option<Time> {
+        self.wheel.deadline()
+    }
+
+    /// Every session that has not expired, in slab order.
+    pub fn iter(&self, now: Time) -> impl Iterator<Item = (Slot, &Session)> {
+        let used = self.slots.iter().enumerate().filter(move |(_, s)| s.used && s.expires > now);
+        used.map(|(slot, session)| (Slot(slot as u32), session))
+    }
+
+    /// Ends every session for which `keep` says no. Looks at all of them: for rare events.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Session) -> bool) -> usize {
+        let before = self.len();
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].used && !keep(&self.slots[slot]) {
+                self.remove(Slot(slot as u32));
+            }
+        }
+        before - self.len()
+    }
+
+    /// Doubles, up to the limit.
+    fn grow(&mut self) {
+        let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max);
+        self.slots.reserve_exact(capacity - self.slots.len());
+        self.free.reserve_exact(capacity - self.free.len());
+        self.flows.grow(2 * capacity);
+        self.sources.grow(capacity);
+        self.mappings.grow(capacity);
+        self.wheel.grow(capacity);
+    }
+}
+
+fn place(node: u32) -> (Slot, Direction) {
+    let direction = if node & 1 == 0 { Direction::Original } else { Direction::Reply };
+    (Slot(node >> 1), direction)
+}

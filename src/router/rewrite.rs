@@ -1,0 +1,41 @@
+//! What a packet has to become on its way through the router, said instead of done.
+//!
+//! A decision edits nothing. It says what is to be written, and [`Rewrite::apply`] writes it, once, into the frame or
+//! into a copy of it. So `explain` can decide without a copy, a packet that waits for its neighbour still lies there as
+//! its sender sent it (which is what an ICMP error about it must quote, N9), and everything else about it stays
+//! untouched by construction: identification, DF, TOS, options (N10) and, but for the one 16-bit word of an MSS, all that
+//! is behind the IP header (V11).
+
+use super::mss::Mss;
+use crate::wire::datagram;
+
+/// What is to be written into a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// TTL, or hop limit.
+    pub ttl: Option<u8>,
+    /// The MSS option of a TCP segment.
+    pub mss: Option<Mss>,
+}
+
+impl Rewrite {
+    /// As it came.
+    pub const NONE: Self = Self { ttl: None, mss: None };
+
+    /// Writes it into the packet, whose first byte is that of the IP header. If its transport checksum is `partial`, that
+    /// is yet to be computed, and is not mended. What makes a packet longer is not for here, see
+    /// [`Rewrite::grows`].
+    pub fn apply(&self, packet: &mut [u8], partial: bool) {
+        if let Some(ttl) = self.ttl {
+            datagram::set_ttl(packet, ttl);
+        }
+        if let Some(mss) = self.mss {
+            mss.lower(packet, partial);
+        }
+    }
+
+    /// Whether the packet gets longer, so that it has to be copied.
+    pub fn grows(&self) -> bool {
+        matches!(self.mss, Some(Mss::Add { .. }))
+    }
+}
