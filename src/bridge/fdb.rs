@@ -152,11 +152,22 @@ impl Fdb {
         }
     }
 
-    /// Sets an entry that does not age, over whatever the address had (B11). False when there is no room.
-    pub(super) fn set(&mut self, vid: u16, mac: Mac, place: Place, now: Time) -> bool {
+    /// Sets an entry that does not age, over whatever the address had (B11), of which `gone` is told. False when there is
+    /// no room.
+    pub(super) fn set(
+        &mut self,
+        vid: u16,
+        mac: Mac,
+        place: Place,
+        now: Time,
+        gone: impl FnOnce(Sighting),
+    ) -> bool {
         let hashed = self.hash(vid, mac);
         match self.table.find(hashed) {
-            Some(slot) => self.remove(slot),
+            Some(slot) => {
+                gone(sighting(self.table.key(slot), self.table.value(slot)));
+                self.remove(slot);
+            }
             None if self.table.len() - self.table.aging() >= SET_MAX => return false,
             None => {}
         }

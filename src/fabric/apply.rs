@@ -28,8 +28,8 @@ impl Fabric {
                 Ok(bridge.add_station(mac, vlan, leg, kind, now, out)?)
             }
             Change::AddVlan(at, entry) => {
-                let (bridge, leg, _) = self.leg_mut(at)?;
-                Ok(bridge.add_vlan(leg, entry, now)?)
+                let (bridge, leg, out) = self.leg_mut(at)?;
+                Ok(bridge.add_vlan(leg, entry, now, out)?)
             }
             Change::ConfigureBridge(node, config) => self.configure_bridge(node, config, now),
             Change::ConfigureLeg(at, config) => {

@@ -41,7 +41,7 @@ impl Bridge {
         self.plane.join_groups(leg, now, out);
         self.plane.join_default(leg);
         self.plane.take_stock();
-        self.plane.settle_host(now);
+        self.plane.settle_host(now, out);
         Ok(leg)
     }
 
@@ -62,7 +62,7 @@ impl Bridge {
             self.plane.vlans.remove(leg, vid);
         }
         self.plane.take_stock();
-        self.plane.settle_host(now);
+        self.plane.settle_host(now, out);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Bridge {
         let before = std::mem::replace(&mut state.config, config);
         if (before.role, before.mac) != (config.role, config.mac) {
             self.plane.unsettle_host(&before);
-            self.plane.settle_host(now);
+            self.plane.settle_host(now, out);
         }
         if before.role != config.role {
             self.plane.forget_learned(Some(leg), None, out);
@@ -201,13 +201,13 @@ impl Plane {
 
     /// Gives every host its local entries, one for each VLAN it is in and one for no VLAN: of two hosts with one address
     /// the first has it (B18).
-    pub(super) fn settle_host(&mut self, now: Time) {
+    pub(super) fn settle_host(&mut self, now: Time, out: &mut Outbox) {
         let hosts: Vec<_> = self.hosts().collect();
         for (leg, mac) in hosts {
             let vids: Vec<u16> =
                 std::iter::once(0).chain(self.vlans.of(leg).map(|entry| entry.vid)).collect();
             for vid in vids {
-                self.settle(leg, vid, mac, now);
+                self.settle(leg, vid, mac, now, out);
             }
         }
     }

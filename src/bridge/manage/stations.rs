@@ -32,7 +32,8 @@ impl Bridge {
             return Err(ConfigError::Exists);
         }
         for vid in &vids {
-            if !self.plane.fdb.set(*vid, mac, Place { leg, kind }, now) {
+            let gone = |sighting| out.tell(Event::Forgotten(sighting));
+            if !self.plane.fdb.set(*vid, mac, Place { leg, kind }, now, gone) {
                 vids.iter().take_while(|done| *done != vid).for_each(|done| {
                     self.plane.fdb.unset(*done, mac, kind);
                 });

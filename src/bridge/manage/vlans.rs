@@ -4,20 +4,26 @@ use crate::bridge::deliver::End;
 use crate::bridge::fdb::Place;
 use crate::bridge::group::tell;
 use crate::bridge::vlan::VID_MAX;
-use crate::bridge::{Bridge, ConfigError, Outbox, Plane, StationKind, VlanEntry};
+use crate::bridge::{Bridge, ConfigError, Event, Outbox, Plane, StationKind, VlanEntry};
 use crate::frame::LegIndex;
 use crate::time::Time;
 use crate::wire::mac::Mac;
 
 impl Bridge {
     /// Puts the leg into a VLAN, or changes how it is in it (B51 to B56). A host is then known in that VLAN, too (B60).
-    pub fn add_vlan(&mut self, leg: LegIndex, entry: VlanEntry, now: Time) -> Result<(), ConfigError> {
+    pub fn add_vlan(
+        &mut self,
+        leg: LegIndex,
+        entry: VlanEntry,
+        now: Time,
+        out: &mut Outbox,
+    ) -> Result<(), ConfigError> {
         self.plane.state(leg)?;
         if !(1..=VID_MAX).contains(&entry.vid) {
             return Err(ConfigError::Invalid); // B56
         }
         self.plane.vlans.add(leg, entry);
-        self.plane.settle_host(now);
+        self.plane.settle_host(now, out);
         Ok(())
     }
 
@@ -55,7 +61,7 @@ impl Bridge {
                 let _ = self.remove_vlan(leg, before, out);
             }
         }
-        self.plane.settle_host(now);
+        self.plane.settle_host(now, out);
     }
 }
 
@@ -69,10 +75,11 @@ impl Plane {
     }
 
     /// Gives the host its local entry in one VLAN, whatever was known of the address (B11).
-    pub(super) fn settle(&mut self, leg: LegIndex, vid: u16, mac: Mac, now: Time) {
+    pub(super) fn settle(&mut self, leg: LegIndex, vid: u16, mac: Mac, now: Time, out: &mut Outbox) {
         let known = self.fdb.lookup(vid, mac, now);
         if known.is_none_or(|place| place.kind != StationKind::Local) {
-            self.fdb.set(vid, mac, Place { leg, kind: StationKind::Local }, now);
+            let gone = |sighting| out.tell(Event::Forgotten(sighting));
+            self.fdb.set(vid, mac, Place { leg, kind: StationKind::Local }, now, gone);
         }
     }
 }

@@ -163,6 +163,19 @@ fn whoever_watches_is_told_who_made_room() {
 }
 
 #[test]
+fn whoever_watches_is_told_whose_address_is_the_hosts_now() {
+    let mut bridge = bridge();
+    send(&mut bridge, A, GROUP, mac(0xee), 1);
+    let mut watched = out();
+    watched.watch(true);
+    let moved = LegConfig { role: Role::Host, mac: Some(mac(0xee)), ..port() };
+    bridge.configure_leg(HOST, moved, at(1), &mut watched).expect("sound");
+    let gone = Sighting { mac: mac(0xee), vid: 0, leg: A, kind: StationKind::Learned };
+    let told: Vec<_> = watched.events().0.map(|(_, event)| event).collect();
+    assert_eq!(told, [Event::Forgotten(gone)], "B11: it is not behind A any more");
+}
+
+#[test]
 fn a_locked_port_passes_only_whom_it_has() {
     let mut bridge = bridge_with(BridgeConfig::default(), |legs| legs[1].locked = true);
     bridge.add_station(mac(0x21), None, B, StationKind::Static, at(0), &mut out()).expect("there is room");

@@ -29,7 +29,7 @@ fn filtering(protocol: VlanProtocol, entries: &[(LegIndex, VlanEntry)]) -> Bridg
 
 fn join(bridge: &mut Bridge, entries: &[(LegIndex, VlanEntry)]) {
     for (leg, entry) in entries {
-        bridge.add_vlan(*leg, *entry, at(0)).expect("a leg, and a VLAN that there is");
+        bridge.add_vlan(*leg, *entry, at(0), &mut out()).expect("a leg, and a VLAN that there is");
     }
 }
 
@@ -155,16 +155,24 @@ fn a_leg_has_one_pvid_or_none() {
     let mut bridge = filtering(VlanProtocol::Dot1q, &[(A, access(10)), (A, access(20)), (B, trunk(10))]);
     let old = VlanEntry { vid: 10, pvid: false, untagged: true };
     assert_eq!(bridge.vlans(A), [old, access(20)], "B54: it moved");
-    bridge.add_vlan(A, VlanEntry { pvid: false, ..access(20) }, at(1)).expect("it is there");
+    bridge.add_vlan(A, VlanEntry { pvid: false, ..access(20) }, at(1), &mut out()).expect("it is there");
     hold(&mut bridge, &[(A, &[], &[], "B54: given up"), (A, &[(Q, 10)], &[(B, &[(Q, 10)])], "tagged")]);
     join(&mut bridge, &[(A, access(10))]);
     bridge.remove_vlan(A, 10, &mut out()).expect("it is there");
     hold(&mut bridge, &[(A, &[], &[], "B54: gone with its VLAN")]);
     assert_eq!(bridge.remove_vlan(A, 10, &mut out()), Err(ConfigError::Unknown), "once");
     for vid in [0, 4095, u16::MAX] {
-        assert_eq!(bridge.add_vlan(A, trunk(vid), at(1)), Err(ConfigError::Invalid), "B56: {vid}");
+        assert_eq!(
+            bridge.add_vlan(A, trunk(vid), at(1), &mut out()),
+            Err(ConfigError::Invalid),
+            "B56: {vid}"
+        );
     }
-    assert_eq!(bridge.add_vlan(LegIndex(9), trunk(1), at(1)), Err(ConfigError::Unknown), "no such leg");
+    assert_eq!(
+        bridge.add_vlan(LegIndex(9), trunk(1), at(1), &mut out()),
+        Err(ConfigError::Unknown),
+        "no such leg"
+    );
 }
 
 #[test]
