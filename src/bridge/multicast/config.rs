@@ -68,7 +68,7 @@ pub struct MulticastConfig {
     pub startup_query_count: u32,
     /// How long the last member may take to answer.
     pub last_member_interval: Duration,
-    /// How long after its last report a member is one.
+    /// How long after its last report a member is one, and a source wanted.
     pub membership_interval: Duration,
     /// How long after its last query another querier, or a router, is there.
     pub querier_interval: Duration,
@@ -115,11 +115,6 @@ impl MulticastConfig {
             Family::V4 => self.igmp_version == 3,
             Family::V6 => self.mld_version == 2,
         }
-    }
-
-    /// How long a source, or the wish for all of them, lasts after a report: the RFCs' group membership interval.
-    pub(super) fn source_interval(&self) -> Duration {
-        self.query_interval.saturating_mul(2).saturating_add(self.query_response_interval)
     }
 
     /// How long after it was asked for its last member a group has none: the RFCs' last member query time.

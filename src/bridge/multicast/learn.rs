@@ -177,7 +177,7 @@ impl Multicast {
         let asks = self.is_querier(Family::of(record.group), now);
         let terms = Terms {
             now,
-            interval: self.config.source_interval(),
+            interval: self.config.membership_interval,
             last_member_time: self.config.last_member_time(),
             asks: if asks { self.config.last_member_count } else { 0 },
             fastleave: self.leg(from.leg).is_some_and(|leg| leg.config.fastleave),

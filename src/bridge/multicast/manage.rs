@@ -168,7 +168,7 @@ impl Multicast {
             return Err(EntryError::Full);
         }
         let id = known.unwrap_or_else(|| self.mdb.insert(vid, group));
-        let set = if host { self.set_host(id) } else { self.set_member(id, leg, source) };
+        let set = if host { self.set_host(id) } else { self.set_member(id, leg, source, emit) };
         self.mdb.tidy(id);
         let new = set?;
         if new {
@@ -232,9 +232,16 @@ impl Multicast {
         Ok(!std::mem::replace(&mut entry.host.joined, true))
     }
 
-    fn set_member(&mut self, id: EntryId, leg: LegIndex, source: Option<IpAddr>) -> Result<bool, EntryError> {
+    fn set_member(
+        &mut self,
+        id: EntryId,
+        leg: LegIndex,
+        source: Option<IpAddr>,
+        emit: &mut impl FnMut(Effect<'_>),
+    ) -> Result<bool, EntryError> {
         let Self { mdb, ledger, .. } = self;
         let entry = mdb.get_mut(id).ok_or(EntryError::Full)?;
+        let change = Change { leg, vid: entry.vid, group: entry.group, source: None };
         let at = entry.members.partition_point(|member| member.leg < leg);
         let known = entry.members.get(at).is_some_and(|member| member.leg == leg);
         if ledger.room(leg) < u32::from(!known) + u32::from(source.is_some()) {
@@ -249,6 +256,10 @@ impl Multicast {
             let new = !known || !member.permanent;
             (member.permanent, member.exclude, member.timer) = (true, true, None);
             member.reporter = Mac::BROADCAST;
+            // what a guest did not want of it, the user does
+            member.drop_sources(ledger, |_| true, &mut |source| {
+                emit(Effect::Left(Change { source: Some(source), ..change }));
+            });
             return Ok(new);
         };
         if let Some(source) = member.sources.iter_mut().find(|source| source.address == address) {

@@ -136,16 +136,12 @@ fn b75_the_table_of_states_and_reports() {
 
 #[test]
 fn b75_a_wish_for_everything_runs_out() {
-    let quick = MulticastConfig {
-        query_interval: Duration::from_secs(1),
-        query_response_interval: Duration::from_secs(1),
-        ..PATIENT
-    };
+    let quick = MulticastConfig { membership_interval: Duration::from_secs(3), ..PATIENT };
     let mut lab = Lab::new(quick);
     lab.wait(10.0);
     report(&mut lab, GROUP, (IS_IN, &[1, 2, 3]));
     report(&mut lab, GROUP, (IS_EX, &[1, 2, 20, 21]));
-    lab.bridge.configure(MulticastConfig { query_interval: Duration::from_secs(5), ..quick }, lab.now);
+    lab.bridge.configure(MulticastConfig { membership_interval: Duration::from_secs(11), ..quick }, lab.now);
     report(&mut lab, GROUP, (ALLOW, &[20, 30]));
     lab.wait(2.999);
     assert_eq!(lab.data(&source(GROUP, 99), GROUP), "1");
@@ -225,5 +221,30 @@ fn impossible_sources_are_not_remembered() {
             lab.report(1, group, ALLOW, &[bad]);
             assert!(lab.bridge.entries(lab.now).is_empty(), "{bad}");
         }
+    }
+}
+
+#[test]
+fn what_a_guest_blocked_does_not_bind_the_user() {
+    let mut lab = Lab::asked(MulticastConfig { igmp_version: 3, ..ON });
+    lab.report(1, GROUP, 4, &["192.0.2.9"]);
+    assert_eq!(lab.data("192.0.2.9", GROUP), "3", "B75: only the router");
+    let group = Group::Ip(address(GROUP));
+    let set = lab.with(|bridge, now, mut emit| bridge.add_entry(LegIndex(1), 0, group, None, now, &mut emit));
+    assert_eq!(
+        (set, lab.data("192.0.2.9", GROUP).as_str()),
+        (Ok(()), "1 3"),
+        "B74: it was set for all sources"
+    );
+}
+
+#[test]
+fn sources_last_as_long_as_members() {
+    let config = MulticastConfig { igmp_version: 3, membership_interval: Duration::from_secs(30), ..ON };
+    let mut lab = Lab::asked(config);
+    lab.report(1, GROUP, 3, &["192.0.2.9"]);
+    for (wait, whom) in [(29.0, "1 3"), (1.0, "3")] {
+        lab.wait(wait);
+        assert_eq!(lab.data("192.0.2.9", GROUP), whom, "not two query intervals and the time for an answer");
     }
 }
