@@ -54,6 +54,23 @@ impl Stage {
         self.fabric.apply(change, self.now)
     }
 
+    /// Lets the fabric do what is due, and says what it sends through which port.
+    ///
+    /// # Panics
+    /// If it never gets done, or the books do not balance.
+    pub fn tick(&mut self) -> Vec<(PortId, Vec<u8>)> {
+        const CALLS: usize = 1000;
+        let mut outputs = Vec::new();
+        for _ in 0..CALLS {
+            if self.fabric.deadline().is_none_or(|due| due > self.now) {
+                return outputs;
+            }
+            self.fabric.tick(self.now, &mut self.batch);
+            outputs.append(&mut self.take());
+        }
+        panic!("at {} the fabric asks for the same moment for ever", self.now);
+    }
+
     /// Where a frame leaves, and how it ends.
     ///
     /// # Panics
@@ -72,6 +89,12 @@ impl Stage {
     pub fn exchange(&mut self, port: PortId, bytes: &[u8]) -> (Vec<(PortId, Vec<u8>)>, End) {
         self.batch.push(Frame::copy_of(bytes, port));
         self.fabric.receive(&mut self.batch, self.now);
+        let end = self.batch.ends()[0];
+        (self.take(), end)
+    }
+
+    /// What is in the batch, in order; it is empty afterwards.
+    fn take(&mut self) -> Vec<(PortId, Vec<u8>)> {
         let frames = self.batch.frames();
         let mut outputs: Vec<_> = self
             .batch
@@ -80,10 +103,9 @@ impl Stage {
             .map(|delivery| (delivery.port, written(&frames[usize::from(delivery.frame)], &delivery.edit)))
             .collect();
         outputs.sort();
-        let end = self.batch.ends()[0];
         self.batch.clear(drop);
         let books = self.fabric.books();
         assert!(books.balance(), "the books do not balance: {books:?}");
-        (outputs, end)
+        outputs
     }
 }

@@ -3,8 +3,13 @@
 #![allow(dead_code, reason = "every test crate uses some of it")]
 
 pub(crate) mod compare;
+mod groups;
+pub(crate) mod mdb;
 mod netlink;
 pub(crate) mod rig;
+mod settings;
+pub(crate) mod tree;
+pub(crate) mod vlans;
 
 use std::fs::File;
 use std::io::Write as _;

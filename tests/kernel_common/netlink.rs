@@ -3,7 +3,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::link::{
     AfSpecBridge, BridgeFlag, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, InfoData,
@@ -48,6 +49,12 @@ impl Netlink {
             ]),
         ];
         self.ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE).map(drop)
+    }
+
+    pub(crate) fn delete(&mut self, index: u32) -> io::Result<()> {
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        self.ask(RouteNetlinkMessage::DelLink(link), 0).map(drop)
     }
 
     pub(crate) fn set_bridge(&mut self, index: u32, data: Vec<InfoBridge>) -> io::Result<()> {
@@ -149,16 +156,43 @@ impl Netlink {
 
     /// Whether the kernel tells that of a bridge.
     pub(crate) fn tells(&mut self, name: &str, what: impl Fn(&InfoBridge) -> bool) -> io::Result<bool> {
+        Ok(self.bridge_data(name)?.iter().any(what))
+    }
+
+    /// Whether it tells that of a port of a bridge.
+    pub(crate) fn port_tells(
+        &mut self,
+        name: &str,
+        what: impl Fn(&InfoBridgePort) -> bool,
+    ) -> io::Result<bool> {
+        Ok(self.port_data(name)?.iter().any(what))
+    }
+
+    /// What the kernel tells of a bridge.
+    pub(crate) fn bridge_data(&mut self, name: &str) -> io::Result<Vec<InfoBridge>> {
+        let data = self.infos(name)?.into_iter().find_map(|info| match info {
+            LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
+            _ => None,
+        });
+        Ok(data.unwrap_or_default())
+    }
+
+    /// What it tells of a port of a bridge.
+    pub(crate) fn port_data(&mut self, name: &str) -> io::Result<Vec<InfoBridgePort>> {
+        let data = self.infos(name)?.into_iter().find_map(|info| match info {
+            LinkInfo::PortData(InfoPortData::BridgePort(data)) => Some(data),
+            _ => None,
+        });
+        Ok(data.unwrap_or_default())
+    }
+
+    fn infos(&mut self, name: &str) -> io::Result<Vec<LinkInfo>> {
         let link = self.link(LinkAttribute::IfName(name.into()))?;
         let infos = link.attributes.into_iter().find_map(|attribute| match attribute {
             LinkAttribute::LinkInfo(infos) => Some(infos),
             _ => None,
         });
-        let data = infos.unwrap_or_default().into_iter().find_map(|info| match info {
-            LinkInfo::Data(InfoData::Bridge(data)) => Some(data),
-            _ => None,
-        });
-        Ok(data.unwrap_or_default().iter().any(what))
+        Ok(infos.unwrap_or_default())
     }
 
     /// `bridge vlan add`; on an interface that is itself the bridge, with `self`.
@@ -193,24 +227,6 @@ impl Netlink {
         Ok(vlans)
     }
 
-    /// Whether the kernel tells that of a port of a bridge.
-    pub(crate) fn port_tells(
-        &mut self,
-        name: &str,
-        what: impl Fn(&InfoBridgePort) -> bool,
-    ) -> io::Result<bool> {
-        let link = self.link(LinkAttribute::IfName(name.into()))?;
-        let infos = link.attributes.into_iter().filter_map(|attribute| match attribute {
-            LinkAttribute::LinkInfo(infos) => Some(infos),
-            _ => None,
-        });
-        let data = infos.flatten().filter_map(|info| match info {
-            LinkInfo::PortData(InfoPortData::BridgePort(data)) => Some(data),
-            _ => None,
-        });
-        Ok(data.flatten().any(|data| what(&data)))
-    }
-
     fn link(&mut self, which: LinkAttribute) -> io::Result<LinkMessage> {
         let mut link = LinkMessage::default();
         link.attributes = vec![which];
@@ -224,9 +240,14 @@ impl Netlink {
     }
 
     /// Sends a request and gathers what is answered until the kernel says that that was all.
-    fn ask(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) fn ask<T: NetlinkSerializable + NetlinkDeserializable>(
+        &mut self,
+        request: T,
+        flags: u16,
+    ) -> io::Result<Vec<T>> {
         self.sequence += 1;
-        let mut message = NetlinkMessage::from(request);
+        let payload = NetlinkPayload::InnerMessage(request);
+        let mut message = NetlinkMessage::new(NetlinkHeader::default(), payload);
         let ack = if flags & NLM_F_DUMP == NLM_F_DUMP { 0 } else { NLM_F_ACK };
         message.header.flags = NLM_F_REQUEST | ack | flags;
         message.header.sequence_number = self.sequence;
@@ -239,8 +260,7 @@ impl Netlink {
             let (bytes, _) = self.socket.recv_from_full()?;
             let mut rest = &bytes[..];
             while rest.len() >= 16 {
-                let answer =
-                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+                let answer = NetlinkMessage::<T>::deserialize(rest).map_err(io::Error::other)?;
                 let length = (answer.header.length as usize).next_multiple_of(4).min(rest.len());
                 rest = &rest[length..];
                 match answer.payload {

@@ -11,35 +11,41 @@ use netlink_packet_route::link::{
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
-use vswitchd::bridge::{BridgeConfig, LegConfig, Role, StationKind, VlanConfig, VlanEntry};
-use vswitchd::fabric::{Change, Station};
+use vswitchd::bridge::{StationKind, VlanEntry};
+use vswitchd::fabric::{Change, Membership, Station};
 use vswitchd::frame::{Plug, PortId, Tag};
 use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
 use vswitchd::sim::Kernel;
 use vswitchd::wire::mac::Mac;
 
 use super::netlink::{Entry, Netlink};
+use super::vlans::Vlan;
 
-const BRIDGE: &str = "br0";
+pub(super) const BRIDGE: &str = "br0";
 
 /// A bridge of the kernel. Port 0 is the host's.
 pub(crate) struct Rig {
-    netlink: Netlink,
-    bridge: u32,
+    pub(super) netlink: Netlink,
+    pub(super) bridge: u32,
     taps: Vec<Tap>,
     host: socket2::Socket,
+    address: Mac,
     buffer: [Box<[u8]>; 1],
     /// Whether VLANs are anything but off and empty.
-    vlans: bool,
+    pub(super) vlans: bool,
+    /// Whether groups were ever snooped on this bridge, which leaves traces.
+    pub(super) snooped: bool,
+    /// Where the host is never a router, the kernel tells of no others either.
+    pub(super) tells_routers: bool,
     /// Ports that may have a backup.
     backed: Vec<PortId>,
     /// What this kernel can do.
     pub(crate) kernel: Kernel,
 }
 
-struct Tap {
+pub(super) struct Tap {
     iface: Iface,
-    index: u32,
+    pub(super) index: u32,
     up: bool,
 }
 
@@ -53,23 +59,6 @@ pub(crate) struct Known {
     pub(crate) vid: u16,
     pub(crate) port: PortId,
     pub(crate) kind: StationKind,
-}
-
-/// How a bridge filters VLANs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Filtering {
-    /// 0x8100 or 0x88a8.
-    pub(crate) tpid: u16,
-    /// The VLAN of every port that has none; zero for none.
-    pub(crate) default_pvid: u16,
-}
-
-/// A VLAN of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Vlan {
-    pub(crate) vid: u16,
-    pub(crate) pvid: bool,
-    pub(crate) untagged: bool,
 }
 
 /// Runs `test` on a thread in a new network namespace, which dies with it. False where that is not allowed.
@@ -96,6 +85,7 @@ impl Rig {
         for silence in [
             ("net/ipv6/conf/all/disable_ipv6", "1"),
             ("net/ipv6/conf/default/disable_ipv6", "1"),
+            ("net/ipv4/igmp_link_local_mcast_reports", "0"),
             ("net/bridge/bridge-nf-call-iptables", "0"),
             ("net/bridge/bridge-nf-call-ip6tables", "0"),
             ("net/bridge/bridge-nf-call-arptables", "0"),
@@ -104,34 +94,42 @@ impl Rig {
             std::fs::write(format!("/proc/sys/{}", silence.0), silence.1).ok();
         }
         let mut netlink = Netlink::new()?;
-        netlink.add_bridge(BRIDGE, host)?;
-        let bridge = netlink.index(BRIDGE)?;
-        // an MTU set by the user stays when those of the ports change (B48); one that changes nothing is not set
-        for mtu in [1400, 1500] {
-            netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
-        }
-        // or a station set without a VLAN would be set in that one as well, though nothing is filtered (B58)
-        netlink.set_bridge(bridge, vec![InfoBridge::VlanDefaultPvid(0)])?;
         let mut taps = Vec::new();
         for port in 1..=ports {
             let iface = Iface::without_packet_info(&format!("tap{port}"), Mode::Tap)?;
             iface.set_non_blocking()?;
             let index = netlink.index(iface.name())?;
-            netlink.set_link(index, vec![LinkAttribute::Controller(bridge)])?;
             netlink.set_up(index, true)?;
             taps.push(Tap { iface, index, up: true });
         }
-        netlink.set_up(bridge, true)?;
-        while !netlink.is_running(BRIDGE)? {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        let host = packet_socket(bridge)?;
-        let buffer = [vec![0; 70_000].into_boxed_slice()];
+        let bridge = build(&mut netlink, host, &taps)?;
         let kernel = Kernel {
             mab: netlink.port_tells("tap1", |data| matches!(data, InfoBridgePort::Mab(_)))?,
             fdb_max: netlink.tells(BRIDGE, |data| matches!(data, InfoBridge::FdbMaxLearned(_)))?,
         };
-        Ok(Self { netlink, bridge, taps, host, buffer, vlans: false, backed: vec![], kernel })
+        Ok(Self {
+            netlink,
+            bridge,
+            taps,
+            host: packet_socket(bridge)?,
+            address: host,
+            buffer: [vec![0; 70_000].into_boxed_slice()],
+            vlans: false,
+            snooped: false,
+            tells_routers: true,
+            backed: vec![],
+            kernel,
+        })
+    }
+
+    /// Another bridge in the place of this one.
+    fn rebuild(&mut self) -> io::Result<()> {
+        self.netlink.delete(self.bridge)?;
+        self.bridge = build(&mut self.netlink, self.address, &self.taps)?;
+        self.host = packet_socket(self.bridge)?;
+        (self.vlans, self.snooped) = (false, false);
+        self.backed.clear();
+        Ok(())
     }
 
     /// As if new, set up like that.
@@ -140,6 +138,9 @@ impl Rig {
             if !self.taps[port].up {
                 self.apply(Change::SetPortUp(PortId(port as u16 + 1), true))?;
             }
+        }
+        if self.snooped {
+            self.rebuild()?;
         }
         for port in std::mem::take(&mut self.backed) {
             self.netlink.set_bridge_port(self.tap(port).index, vec![InfoBridgePort::BackupPort(0)])?;
@@ -168,6 +169,7 @@ impl Rig {
     /// Makes a change; whether the kernel agreed.
     pub(crate) fn apply(&mut self, change: Change) -> io::Result<bool> {
         match change {
+            Change::AddGroup(Membership { at, group, .. }) => Ok(self.set_group(port_of(at), group, true)),
             Change::AddStation(Station { mac, vlan, at, kind, .. }) => {
                 // replaces what was learned, which `bridge fdb add` alone refuses to
                 let vids = match vlan {
@@ -183,6 +185,9 @@ impl Rig {
             Change::AddVlan(at, VlanEntry { vid, pvid, untagged }) => {
                 self.vlans = true;
                 Ok(self.add_vlan(port_of(at), Vlan { vid, pvid, untagged }))
+            }
+            Change::RemoveGroup(Membership { at, group, .. }) => {
+                Ok(self.set_group(port_of(at), group, false))
             }
             Change::RemoveStation(Station { mac, vlan, kind, .. }) => {
                 // wherever it has moved to
@@ -280,10 +285,23 @@ impl Rig {
         } else if self.tap(port).up {
             self.tap(port).iface.send(frame)?;
         }
+        self.outputs()
+    }
+
+    /// Everything that has come out since.
+    pub(crate) fn outputs(&mut self) -> io::Result<Vec<Output>> {
         let mut outputs = Vec::new();
         self.drain(&mut outputs)?;
         outputs.sort();
         Ok(outputs)
+    }
+
+    /// The port of an interface; that of the bridge itself is the host's.
+    pub(super) fn port(&self, index: u32) -> Option<PortId> {
+        if index == self.bridge {
+            return Some(PortId(0));
+        }
+        self.taps.iter().position(|tap| tap.index == index).map(|at| PortId(at as u16 + 1))
     }
 
     /// What the bridge knows.
@@ -298,35 +316,6 @@ impl Rig {
             .collect())
     }
 
-    /// Whether this kernel's bridge can filter VLANs at all.
-    pub(crate) fn can_filter(&mut self) -> io::Result<bool> {
-        self.netlink.can_filter_vlans(BRIDGE)
-    }
-
-    /// Filters VLANs or not. Either way no port is in any afterwards but in the default one.
-    pub(crate) fn set_filtering(&mut self, filtering: Option<Filtering>) -> io::Result<()> {
-        self.vlans = filtering.is_some();
-        let Filtering { tpid, default_pvid } =
-            filtering.unwrap_or(Filtering { tpid: 0x8100, default_pvid: 0 });
-        self.netlink.set_bridge(
-            self.bridge,
-            vec![
-                InfoBridge::VlanDefaultPvid(0),
-                InfoBridge::VlanProtocol(tpid.into()),
-                InfoBridge::VlanFiltering(filtering.is_some()),
-            ],
-        )?;
-        for (interface, vlan) in self.netlink.vlans()? {
-            self.netlink.remove_vlan(interface, self.bridge, vlan.vid)?;
-        }
-        self.set_default_pvid(default_pvid)
-    }
-
-    /// Sets the VLAN of ports that have none; zero for none.
-    pub(crate) fn set_default_pvid(&mut self, vid: u16) -> io::Result<()> {
-        self.netlink.set_bridge(self.bridge, vec![InfoBridge::VlanDefaultPvid(vid)])
-    }
-
     /// Sets a station at a port, in one VLAN or all of the port's; whether the kernel agreed.
     pub(crate) fn add_station(&mut self, port: PortId, mac: Mac, vid: Option<u16>) -> bool {
         self.netlink.add_station(self.tap(port).index, mac, vid.unwrap_or(0), StationKind::Static).is_ok()
@@ -337,84 +326,25 @@ impl Rig {
         self.netlink.remove_station(self.tap(port).index, mac, vid.unwrap_or(0)).is_ok()
     }
 
-    /// Puts a port into a VLAN, or changes how it is in it; whether the kernel agreed.
-    pub(crate) fn add_vlan(&mut self, port: PortId, vlan: Vlan) -> bool {
-        let mut flags = BridgeVlanInfoFlags::empty();
-        flags.set(BridgeVlanInfoFlags::Pvid, vlan.pvid);
-        flags.set(BridgeVlanInfoFlags::Untagged, vlan.untagged);
-        let info = BridgeVlanInfo { flags, vid: vlan.vid };
-        self.netlink.add_vlan(self.interface(port), self.bridge, info).is_ok()
-    }
-
-    /// Takes a port out of a VLAN; whether it was in it.
-    pub(crate) fn remove_vlan(&mut self, port: PortId, vid: u16) -> bool {
-        self.netlink.remove_vlan(self.interface(port), self.bridge, vid).is_ok()
-    }
-
-    /// The VLANs that a port is in, ascending.
-    pub(crate) fn vlans(&mut self, port: PortId) -> io::Result<Vec<Vlan>> {
-        let interface = self.interface(port);
-        let all = self.netlink.vlans()?.into_iter().filter(|(of, _)| *of == interface);
-        let vlan = |BridgeVlanInfo { flags, vid }| Vlan {
-            vid,
-            pvid: flags.contains(BridgeVlanInfoFlags::Pvid),
-            untagged: flags.contains(BridgeVlanInfoFlags::Untagged),
-        };
-        Ok(all.map(|(_, info)| vlan(info)).collect())
-    }
-
     /// Sets how long stations are remembered, in hundredths of a second.
     pub(crate) fn set_ageing(&mut self, centiseconds: u32) -> io::Result<()> {
         self.netlink.set_bridge(self.bridge, vec![InfoBridge::AgeingTime(centiseconds)])
     }
 
-    fn configure_bridge(&mut self, config: &BridgeConfig) -> io::Result<()> {
-        let mut data = vec![
-            InfoBridge::AgeingTime(config.ageing.as_secs() as u32 * 100),
-            InfoBridge::GroupFwdMask(config.group_fwd_mask),
-        ];
-        if self.kernel.fdb_max {
-            data.push(InfoBridge::FdbMaxLearned(config.fdb_max));
-        }
-        let VlanConfig { filtering, protocol, default_pvid } = config.vlan;
-        if self.vlans || filtering || default_pvid != 0 {
-            self.vlans = true;
-            data.extend([
-                InfoBridge::VlanProtocol(protocol.tpid().into()),
-                InfoBridge::VlanFiltering(filtering),
-                InfoBridge::VlanDefaultPvid(default_pvid),
-            ]);
-        }
-        self.netlink.set_bridge(self.bridge, data)
+    /// The ports, but for the host's.
+    pub(super) fn ports(&self) -> impl Iterator<Item = PortId> + use<> {
+        (1..=self.taps.len() as u16).map(PortId)
     }
 
-    fn configure_port(&mut self, port: PortId, config: &LegConfig) -> io::Result<()> {
-        if config.role == Role::Host {
-            return Ok(());
-        }
-        let index = self.tap(port).index;
-        let mut data = vec![
-            InfoBridgePort::HairpinMode(config.hairpin),
-            InfoBridgePort::Learning(config.learning),
-            InfoBridgePort::UnicastFlood(config.flood),
-            InfoBridgePort::MulticastFlood(config.mcast_flood),
-            InfoBridgePort::BroadcastFlood(config.bcast_flood),
-            InfoBridgePort::GroupFwdMask(config.group_fwd_mask),
-            InfoBridgePort::Isolated(config.isolated),
-            InfoBridgePort::Locked(config.locked),
-        ];
-        if self.kernel.mab {
-            data.push(InfoBridgePort::Mab(config.mab));
-        }
-        self.netlink.set_bridge_port(index, data)?;
-        self.netlink.set_link(index, vec![LinkAttribute::Mtu(config.mtu)])
+    pub(super) fn is_up(&self, port: PortId) -> bool {
+        port.0 == 0 || self.tap(port).up
     }
 
-    fn interface(&self, port: PortId) -> u32 {
+    pub(super) fn interface(&self, port: PortId) -> u32 {
         if port.0 == 0 { self.bridge } else { self.tap(port).index }
     }
 
-    fn tap(&self, port: PortId) -> &Tap {
+    pub(super) fn tap(&self, port: PortId) -> &Tap {
         &self.taps[usize::from(port.0) - 1]
     }
 
@@ -440,6 +370,26 @@ impl Rig {
         }
         Ok(())
     }
+}
+
+/// A bridge with those ports, ready to forward.
+fn build(netlink: &mut Netlink, address: Mac, taps: &[Tap]) -> io::Result<u32> {
+    netlink.add_bridge(BRIDGE, address)?;
+    let bridge = netlink.index(BRIDGE)?;
+    // an MTU set by the user stays when those of the ports change (B48); one that changes nothing is not set
+    for mtu in [1400, 1500] {
+        netlink.set_link(bridge, vec![LinkAttribute::Mtu(mtu)])?;
+    }
+    // or a station set without a VLAN would be set in that one as well, though nothing is filtered (B58)
+    netlink.set_bridge(bridge, vec![InfoBridge::VlanDefaultPvid(0)])?;
+    for tap in taps {
+        netlink.set_link(tap.index, vec![LinkAttribute::Controller(bridge)])?;
+    }
+    netlink.set_up(bridge, true)?;
+    while !netlink.is_running(BRIDGE)? {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Ok(bridge)
 }
 
 /// Whether the kernel forgets it of its own accord.

@@ -1,8 +1,9 @@
 //! A short story about VLANs whose end is known, to be held against a kernel.
 
 use super::kernel_common::compare::list;
-use super::kernel_common::rig::{Filtering, Known, Output, Rig, Vlan};
+use super::kernel_common::rig::{Known, Output, Rig};
 use super::kernel_common::station;
+use super::kernel_common::vlans::{Filtering, Vlan};
 use vswitchd::frame::PortId;
 use vswitchd::wire::mac::Mac;
 

@@ -1,7 +1,8 @@
 //! What the numbered behaviours say about VLANs, frame by frame.
 
 use super::case::{Case, Step, Tags};
-use super::kernel_common::rig::{Known, Vlan};
+use super::kernel_common::rig::Known;
+use super::kernel_common::vlans::Vlan;
 use super::kernel_common::{HOST, station};
 use vswitchd::bridge::StationKind;
 use vswitchd::frame::PortId;

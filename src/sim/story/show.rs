@@ -21,7 +21,7 @@ impl fmt::Display for Action {
             Self::Change(change) => write!(f, "{}", Plain(change)),
             Self::Frame(port, bytes) => {
                 write!(f, "frame into port {}, {} bytes: ", port.0, bytes.len())?;
-                bytes.iter().take(24).try_for_each(|byte| write!(f, "{byte:02x}"))
+                bytes.iter().take(96).try_for_each(|byte| write!(f, "{byte:02x}"))
             }
             Self::Wait(duration) => write!(f, "wait {duration:?}"),
         }

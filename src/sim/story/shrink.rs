@@ -1,7 +1,7 @@
 //! Taking away from a story what does not matter.
 
 use super::{Action, Story};
-use crate::bridge::{BridgeConfig, LegConfig, Promiscuous, VlanProtocol};
+use crate::bridge::{BridgeConfig, LegConfig, MulticastConfig, Promiscuous, RouterMode, VlanProtocol};
 use crate::fabric::Change;
 
 impl Story {
@@ -46,8 +46,17 @@ impl Story {
 }
 
 /// Ways to make a change plainer.
-const PLAINER: [fn(&mut Change); 19] = [
-    |c| on_bridge(c, |bridge| *bridge = BridgeConfig { vlan: bridge.vlan, ..BridgeConfig::default() }),
+const PLAINER: [fn(&mut Change); 25] = [
+    |c| {
+        on_bridge(c, |bridge| {
+            let BridgeConfig { address, vlan, multicast, .. } = *bridge;
+            *bridge = BridgeConfig { address, vlan, multicast, ..BridgeConfig::default() };
+        });
+    },
+    |c| on_bridge(c, |bridge| bridge.multicast.querier = false),
+    |c| on_bridge(c, |bridge| bridge.multicast.hash_max = MulticastConfig::default().hash_max),
+    |c| on_bridge(c, |bridge| (bridge.multicast.igmp_version, bridge.multicast.mld_version) = (2, 1)),
+    |c| on_bridge(c, |bridge| bridge.multicast.router = RouterMode::Learn),
     |c| on_bridge(c, |bridge| bridge.ageing = BridgeConfig::default().ageing),
     |c| on_bridge(c, |bridge| (bridge.group_fwd_mask, bridge.transparent_mask) = (0, 0)),
     |c| on_bridge(c, |bridge| bridge.vlan.filtering = false),
@@ -55,7 +64,14 @@ const PLAINER: [fn(&mut Change); 19] = [
     |c| on_bridge(c, |bridge| bridge.vlan.default_pvid = 0),
     |c| on_bridge(c, |bridge| bridge.fdb_max = BridgeConfig::default().fdb_max),
     |c| on_bridge(c, |bridge| bridge.icc = true),
-    |c| on_leg(c, |leg| *leg = LegConfig { role: leg.role, mac: leg.mac, ..LegConfig::default() }),
+    |c| {
+        on_leg(c, |leg| {
+            let LegConfig { role, mac, multicast, .. } = *leg;
+            *leg = LegConfig { role, mac, multicast, ..LegConfig::default() };
+        });
+    },
+    |c| on_leg(c, |leg| leg.multicast.router = RouterMode::Learn),
+    |c| on_leg(c, |leg| leg.multicast.fastleave = false),
     |c| on_leg(c, |leg| leg.learning = true),
     |c| on_leg(c, |leg| (leg.flood, leg.mcast_flood, leg.bcast_flood) = (true, true, true)),
     |c| on_leg(c, |leg| leg.hairpin = false),
