@@ -16,7 +16,8 @@
 //! until it is set down and up, or its settings change.
 //!
 //! Beyond the kernel: RSTP; times of a neighbour are brought into bounds; BPDUs leave with the address of the bridge, not
-//! of the port (B81), since a TAP's address is the machine's.
+//! of the port (B81), since a TAP's address is the machine's; a configuration that is just as old as it may get is not
+//! taken (802.1D-1998 9.3.4), where the kernel takes it, forgets it at once and tells of a change.
 
 mod classic;
 mod rapid;
