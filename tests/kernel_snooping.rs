@@ -8,6 +8,8 @@
 //! Not compared, because vswitchd differs on purpose (see `src/bridge/multicast/mod.rs`): solicited-node groups, which it
 //! would flood; `fastleave` and `to_unicast` where sources are minded; what counts against `hash_max`.
 
+#[path = "kernel_snooping/chosen.rs"]
+mod chosen;
 mod kernel_common;
 #[path = "kernel_snooping/messages.rs"]
 mod messages;
@@ -15,10 +17,21 @@ mod messages;
 mod teller;
 
 use kernel_common::beside_the_kernel;
-use kernel_common::compare::stories;
+use kernel_common::compare::{compare, stories};
 use vswitchd::sim::Stage;
 
 #[test]
 fn random_groups_go_where_the_kernel_sends_them() {
     beside_the_kernel(|rig| stories::<Stage>(rig, 5_000, teller::tell));
+}
+
+#[test]
+fn chosen_groups_go_where_the_kernel_sends_them() {
+    beside_the_kernel(|rig| {
+        for (name, story) in chosen::stories() {
+            if let Err(difference) = compare::<Stage>(&story, rig) {
+                panic!("{name}: {story}{difference}");
+            }
+        }
+    });
 }

@@ -37,19 +37,27 @@ struct Thought<'a> {
     extras: Extras,
 }
 
+impl Thought<'_> {
+    /// No device has looked at it, so it is said here.
+    fn ends(&mut self, reason: Reason) -> Decision {
+        self.trace.note(Step::Drop(reason));
+        Decision { verdict: Verdict::Drop(reason), inside: None }
+    }
+}
+
 impl Traveller for Thought<'_> {
     fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision {
         self.extras.clear();
         let headers = match Headers::edited(self.frame, edit, &Offload::NONE) {
             Ok(headers) => headers,
-            Err(reason) => return Decision { verdict: Verdict::Drop(reason), inside: None },
+            Err(reason) => return self.ends(reason),
         };
         let passage = Passage { bytes: self.frame, edit, headers: &headers };
         match self.fabric.node(leg.node) {
             Some(Node::Bridge(bridge)) => {
                 bridge.explain(leg.leg, &passage, self.now, &mut self.trace, &mut self.extras)
             }
-            None => Decision { verdict: Verdict::Drop(Reason::NoPort), inside: None },
+            None => self.ends(Reason::NoPort),
         }
     }
 

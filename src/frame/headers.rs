@@ -57,7 +57,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Reads the headers of `bytes`; a frame shorter than [`FRAME_MIN`], or cut off within its tag, has none.
+    /// Reads the headers of `bytes`; a frame shorter than [`super::FRAME_MIN`], or cut off within its tag, has none.
     pub fn parse(bytes: &[u8], offload: &Offload) -> Result<Self, Reason> {
         let (dst, rest) = bytes.split_first_chunk::<6>().ok_or(Reason::FrameShort)?;
         let (src, rest) = rest.split_first_chunk::<6>().ok_or(Reason::FrameShort)?;

@@ -3,10 +3,10 @@
 //!
 //! 1. The frame must be for this station or a group, and hold a sound packet ([`Arrival::read`]).
 //! 2. Pieces are put together, if the router has to see whole datagrams ([`Settings::gather`](super::Settings)).
-//! 3. [`Plane::way`]: who cannot be the source (N54), then whom it is for: a group, everybody, the router, somebody behind a
+//! 3. `Plane::way`: who cannot be the source (N54), then whom it is for: a group, everybody, the router, somebody behind a
 //!    route.
-//! 4. [`Plane::local`] answers what is for the router (N56).
-//! 5. [`Plane::forward`] takes a hop off (N9), holds the packet against the MTU of its way (N52), says if there is a
+//! 4. `Plane::local` answers what is for the router (N56).
+//! 5. `Plane::forward` takes a hop off (N9), holds the packet against the MTU of its way (N52), says if there is a
 //!    better one (N58), and asks for the neighbour's address.
 //!
 //! Where addresses are translated this happens between the steps: before 3 the destination, after 5 the source. Steps 3

@@ -61,8 +61,8 @@ pub(crate) trait Switch: Default {
     fn groups(&mut self) -> Groups {
         unreachable!("it knows nothing of groups")
     }
-    /// Time passes.
-    fn wait(&mut self, _: Duration) {
+    /// Time passes; what leaves meanwhile.
+    fn wait(&mut self, _: Duration) -> Vec<Output> {
         unreachable!("it has no clock")
     }
 }
@@ -103,8 +103,14 @@ impl Switch for Stage {
         (wishes, Some(routers))
     }
 
-    fn wait(&mut self, time: Duration) {
-        self.now = self.now + time;
+    fn wait(&mut self, time: Duration) -> Vec<Output> {
+        let (end, step) = (self.now + time, Duration::from_millis(5));
+        let mut outputs = Vec::new();
+        while self.now < end {
+            self.now = (self.now + step).min(end);
+            outputs.append(&mut self.tick());
+        }
+        outputs
     }
 }
 
@@ -137,8 +143,8 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
     for (at, action) in story.actions.iter().enumerate() {
         match action {
             Action::Frame(port, bytes) => {
-                let (mut ours, why) = switch.frame(*port, bytes);
-                ours.retain(|(_, bytes)| !groups::is_general_query(bytes));
+                let (ours, why) = switch.frame(*port, bytes);
+                let ours = asked(ours);
                 let mut kernel = receive(rig, *port, bytes);
                 if ours != kernel && rig.snooped {
                     // what is gone is in the kernel's way until its next tick
@@ -165,7 +171,13 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
             }
             Action::Wait(time) => {
                 std::thread::sleep(*time);
-                switch.wait(*time);
+                let (mut ours, mut kernel) = (asked(switch.wait(*time)), asked(rig.outputs().expect(IO)));
+                // the last time is when what is asked about ends, and either may be first in the kernel
+                ours.dedup();
+                kernel.dedup();
+                if ours != kernel {
+                    return Err(difference(at, action, &kernel, &ours, "time passed"));
+                }
             }
         }
         if at % 20 == 19 || at + 1 == story.actions.len() {
@@ -191,10 +203,15 @@ fn settle(rig: &Rig, switch: &mut impl Switch) {
     }
 }
 
-/// What comes out of the kernel, but for its own questions.
+/// What comes out of the kernel.
 fn receive(rig: &mut Rig, port: PortId, bytes: &[u8]) -> Vec<Output> {
-    let mut outputs = rig.receive(port, bytes).expect(IO);
+    asked(rig.receive(port, bytes).expect(IO))
+}
+
+/// The same, but for the bridge's own questions to everybody, in order.
+fn asked(mut outputs: Vec<Output>) -> Vec<Output> {
     outputs.retain(|(_, bytes)| !groups::is_general_query(bytes));
+    outputs.sort();
     outputs
 }
 

@@ -282,7 +282,7 @@ impl Teller {
 
     /// Another protocol, a type that nobody knows, or another station.
     fn other(&mut self, src: Mac) -> Vec<u8> {
-        let group = self.group();
+        let group = self.old_group();
         let packet = Packet::data(src, self.source(group), group);
         match self.rng.below(3) {
             0 => {
@@ -340,7 +340,7 @@ const fn may_hairpin(port: u16) -> bool {
 }
 
 /// The group that a general query names.
-fn nobody(address: IpAddr) -> IpAddr {
+pub(crate) fn nobody(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -348,7 +348,7 @@ fn nobody(address: IpAddr) -> IpAddr {
 }
 
 /// Everybody.
-fn all(address: IpAddr) -> IpAddr {
+pub(crate) fn all(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => Ipv4Addr::new(224, 0, 0, 1).into(),
         IpAddr::V6(_) => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),

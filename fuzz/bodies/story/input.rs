@@ -45,6 +45,7 @@ impl<'a> Input<'a> {
 
 /// What happens next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a fuzzer makes one at a time")]
 pub(super) enum Event {
     /// A frame or a change.
     Act(Action),

@@ -6,7 +6,7 @@
 //! always raises one: such a stretch meets no more than two windows. After an alarm the count begins anew.
 //!
 //! Guests choose who moves, so the memory is of a fixed size, and places in it cannot be aimed at: a station
-//! belongs to one of [`SETS`] sets of [`WAYS`] places, by SipHash with a secret key. Who comes into a full
+//! belongs to one of `SETS` sets of `WAYS` places, by SipHash with a secret key. Who comes into a full
 //! set takes the place of whose window is over, or else of the oldest that has moved but once, or else none,
 //! which is counted. A flood of stations that move once hence never displaces one that has moved twice. What
 //! can hide a flap is only a set full of others, which raise alarms of their own.

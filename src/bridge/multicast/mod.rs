@@ -11,10 +11,19 @@
 //! late the tick comes.
 //!
 //! The behaviours are those of net/bridge/br_multicast.c with `mcast_vlan_snooping` off: groups are kept by VLAN, but
-//! there is one querier and one set of routers. Known differences, all in favour of the hosts: solicited-node groups
-//! are flooded unless told otherwise; copies to reporters (`to_unicast`) mind sources too; a report is taken whole or
-//! not at all; `fastleave` with sources takes a leg for one host instead of tracking each; sources of a group do not
-//! count as groups of `hash_max`.
+//! there is one querier and one set of routers. `tests/kernel_snooping.rs` compares the two. Known differences, all in
+//! favour of the hosts:
+//!
+//! - Solicited-node groups are flooded unless told otherwise. A report is taken whole or not at all, and one for
+//!   which there is no room still reaches its other receivers. Switching snooping off forgets nobody.
+//! - Copies to reporters (`to_unicast`) mind sources too; a leg that gets the frame itself gets no copies beside it; a
+//!   leave ends the wish of who leaves, not that of who reported first; and the user removes all reporters at once.
+//! - `fastleave` with sources takes a leg for one host instead of tracking each. Sources of a group do not count as
+//!   groups of `hash_max`.
+//! - With sources, a leg that wants all gets all, also if it joined in the old way after others had named sources, or has
+//!   blocked a source before, which the kernel's entries by source forget; who wants nothing is no member; and a
+//!   source that a report names twice counts once. Times above 12.8 s are written as RFC 3376 wants them, not cut off.
+//! - A router does not get its own first advertisement back through a hairpin.
 //!
 //! What it never does: keep a report from being handled because of who sent it, delay a frame, or ask in a VLAN:
 //! questions are untagged, as the kernel's.

@@ -157,10 +157,10 @@ fn without_icc_guests_do_not_talk_ip_to_each_other() {
     let v4 = || frame(mac(0x21), guest, 0x0800, 0, 0);
     let discovery = || frame(mac(0x21), guest, 0x86dd, 58, 135);
     let table: &[(&[u16], Vec<u8>, Verdict, &str)] = &[
-        (&[0x8100], v4(), icc.clone(), "a tag hides nothing"),
-        (&[0x88a8, 0x8100], v4(), icc.clone(), "nor do two"),
-        (&[0x8100; 8], v4(), icc.clone(), "nor do eight"),
-        (&[0x8100; 9], frame(mac(0x21), guest, 0x0806, 0, 0), icc.clone(), "with nine nobody looks"),
+        (&[0x8100], v4(), icc, "a tag hides nothing"),
+        (&[0x88a8, 0x8100], v4(), icc, "nor do two"),
+        (&[0x8100; 8], v4(), icc, "nor do eight"),
+        (&[0x8100; 9], frame(mac(0x21), guest, 0x0806, 0, 0), icc, "with nine nobody looks"),
         (&[0x88a8, 0x8100], discovery(), Verdict::Forward(B), "neighbour discovery is what it is"),
         (&[0x8100; 8], frame(mac(0x21), guest, 0x0806, 0, 0), Verdict::Forward(B), "and so is ARP"),
     ];

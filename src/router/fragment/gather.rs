@@ -1,6 +1,6 @@
 //! Putting datagrams together from their pieces, in any order (N50, N51; net/ipv4/ip_fragment.c, RFC 5722).
 //!
-//! Pieces are copied into blocks of [`BLOCK`] bytes, which hang on their datagram in order of place. Blocks are made when
+//! Pieces are copied into blocks of `BLOCK` bytes, which hang on their datagram in order of place. Blocks are made when
 //! first needed and lent again ever after; the limits are the kernel's, in the kernel's own currency of memory: 4 MiB for IPv4
 //! and 256 KiB for IPv6. A piece that would exceed them makes room: datagrams that were begun first go until three
 //! quarters are in use. So a flood of halves pushes out old halves, and ends with the flood; where the kernel takes no more
@@ -10,7 +10,7 @@
 //! A datagram that is not complete within 30 s (IPv4) or 60 s (IPv6) of its first piece is lost. So is one of whose
 //! pieces two overlap, because no sound sender makes such and firewalls were fooled with them; a piece that is all there
 //! already is a copy, and does no harm. And of IPv4, where the identification has 16 bits only, pieces between which
-//! [`DISTANCE_MAX`] others came from the same source are not of one datagram: what there was is lost, and the new piece
+//! `DISTANCE_MAX` others came from the same source are not of one datagram: what there was is lost, and the new piece
 //! begins another. Sources are counted in buckets, chosen by a keyed hash.
 
 use std::net::IpAddr;

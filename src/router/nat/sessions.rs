@@ -1,10 +1,10 @@
 //! The table of sessions: two tuples lead to one flow.
 //!
-//! Sessions lie in a slab. An [`Index`] finds them by either tuple, others by where they come from (P2) and by where
+//! Sessions lie in a slab. An `Index` finds them by either tuple, others by where they come from (P2) and by where
 //! their replies come to. Keys are hashed
 //! with SipHash-1-3 and a secret key, once per lookup: guests choose the tuples, and must not be able to choose
 //! collisions. A session that has expired cannot be found (L3), however long it takes until somebody sweeps. Sweeping
-//! looks only at what a [`Wheel`] says may have expired, and refreshing a session writes its expiry and nothing else.
+//! looks only at what a `Wheel` says may have expired, and refreshing a session writes its expiry and nothing else.
 //!
 //! There is a limit, and when it is reached the table looks for a victim in eight buckets near the newcomer's (L2): one
 //! that has expired, or is not assured, or is closing. Established flows are never evicted: then there is no room.

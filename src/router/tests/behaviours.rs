@@ -13,7 +13,8 @@ const B6: &str = "2001:db8:1::2";
 /// The fate in a word, and the error that was sent.
 fn outcome(rig: &mut Rig, leg: u16, packet: &[u8]) -> (String, Option<(u8, u8)>) {
     let decision = rig.packet(leg, packet);
-    let told = rig.packets().iter().filter_map(|(_, packet)| icmp(packet)).map(|(t, c, _)| (t, c)).last();
+    let told =
+        rig.packets().iter().filter_map(|(_, packet)| icmp(packet)).map(|(t, c, _)| (t, c)).next_back();
     let told = told.filter(|_| !matches!(decision.fate, Fate::Forward(_)) || decision.answer.is_some());
     (word(&decision.fate), told)
 }

@@ -6,7 +6,7 @@
 //!
 //! Everything difficult here comes from one fact: the two hosts may know better. A SYN on a live connection may be an
 //! attack, or a client that lost its memory; what the server answers tells. So such segments pass and are remembered
-//! ([`Last`]), and the answer either synchronises the connection anew (T13), or ends it.
+//! (`Last`), and the answer either synchronises the connection anew (T13), or ends it.
 
 mod phase;
 mod window;
