@@ -173,3 +173,26 @@ fn a_watcher_sees_the_frame_as_it_came_to_its_bridge() {
     assert_eq!((end, got), (End::Dropped(Reason::VlanIngress), vec![]), "it does not watch the other bridge");
     assert_eq!(fabric.books().delivered, 2, "a watcher's copy is a delivery, too");
 }
+
+#[test]
+fn an_explanation_says_that_nothing_is_left_under_a_stripped_tag() {
+    let [near, far] = ends(0, 1);
+    let dot1q = VlanProtocol::Dot1q;
+    let mut fabric = built(&[
+        filtering(0, dot1q),
+        filtering(1, dot1q),
+        link(0, 1),
+        port(0, 0),
+        port(1, 1),
+        trunk(port_plug(0), 10),
+        access(near, 10),
+        access(far, 10),
+        access(port_plug(1), 10),
+    ]);
+    let mut bytes = tagged(Mac::BROADCAST, mac(1), &[(Q, 10), (Q, 10)]);
+    bytes.truncate(22);
+    let told = fabric.explain(PortId(0), &bytes, NOW);
+    let (end, got) = exchange(&mut fabric, 0, &bytes);
+    assert_eq!((end, got), (End::Dropped(Reason::FrameShort), vec![]), "the inner tag has nothing behind it");
+    assert_eq!(told.steps().last(), Some(&Step::Drop(Reason::FrameShort)), "{told:?}");
+}
