@@ -22,6 +22,9 @@ use vswitchd::wire::mac::Mac;
 /// A station of the kernel's: address, VLAN (zero for none), interface, kind.
 pub(crate) type Entry = (Mac, u16, u32, StationKind);
 
+/// The most that the kernel tells in one piece.
+const PIECE: usize = 32 * 1024;
+
 /// A conversation with the kernel about the namespace it was begun in.
 pub(crate) struct Netlink {
     socket: Socket,
@@ -257,7 +260,9 @@ impl Netlink {
         self.socket.send(&bytes, 0)?;
         let mut answers = Vec::new();
         loop {
-            let (bytes, _) = self.socket.recv_from_full()?;
+            // as much as the kernel tells at once: of groups it loses some between two pieces
+            let mut bytes = Vec::with_capacity(PIECE);
+            self.socket.recv(&mut bytes, 0)?;
             let mut rest = &bytes[..];
             while rest.len() >= 16 {
                 let answer = NetlinkMessage::<T>::deserialize(rest).map_err(io::Error::other)?;

@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_tap::{Iface, Mode};
-use vswitchd::bridge::{StationKind, VlanEntry};
+use vswitchd::bridge::{MulticastLegConfig, StationKind, VlanEntry};
 use vswitchd::fabric::{Change, Membership, Station};
 use vswitchd::frame::{Plug, PortId, Tag};
 use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
@@ -47,6 +47,8 @@ pub(super) struct Tap {
     iface: Iface,
     pub(super) index: u32,
     up: bool,
+    /// What was last set.
+    pub(super) multicast: MulticastLegConfig,
 }
 
 /// Something came out of a port.
@@ -100,7 +102,7 @@ impl Rig {
             iface.set_non_blocking()?;
             let index = netlink.index(iface.name())?;
             netlink.set_up(index, true)?;
-            taps.push(Tap { iface, index, up: true });
+            taps.push(Tap { iface, index, up: true, multicast: MulticastLegConfig::default() });
         }
         let bridge = build(&mut netlink, host, &taps)?;
         let kernel = Kernel {
@@ -129,6 +131,7 @@ impl Rig {
         self.host = packet_socket(self.bridge)?;
         (self.vlans, self.snooped) = (false, false);
         self.backed.clear();
+        self.taps.iter_mut().for_each(|tap| tap.multicast = MulticastLegConfig::default());
         Ok(())
     }
 
@@ -224,9 +227,10 @@ impl Rig {
                 Ok(self.netlink.set_bridge_port(index, vec![InfoBridgePort::BackupPort(backup)]).is_ok())
             }
             Change::SetPortUp(port, up) => {
-                let tap = &mut self.taps[usize::from(port.0) - 1];
+                let tap = self.tap_mut(port);
                 tap.up = up;
-                self.netlink.set_up(tap.index, up).map(|()| true)
+                let index = tap.index;
+                self.netlink.set_up(index, up).map(|()| true)
             }
             other => unreachable!("no story for the kernel has {other:?}"),
         }
@@ -342,6 +346,10 @@ impl Rig {
 
     pub(super) fn interface(&self, port: PortId) -> u32 {
         if port.0 == 0 { self.bridge } else { self.tap(port).index }
+    }
+
+    pub(super) fn tap_mut(&mut self, port: PortId) -> &mut Tap {
+        &mut self.taps[usize::from(port.0) - 1]
     }
 
     pub(super) fn tap(&self, port: PortId) -> &Tap {

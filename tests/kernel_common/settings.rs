@@ -78,7 +78,9 @@ impl Rig {
         if self.kernel.mab {
             data.push(InfoBridgePort::Mab(config.mab));
         }
-        if self.snooped {
+        // a router for a while is so for longer where it is told so again, which a plan that stays the same does not
+        let before = std::mem::replace(&mut self.tap_mut(port).multicast, config.multicast);
+        if self.snooped && before != config.multicast {
             data.extend([
                 InfoBridgePort::MulticastRouter(router(config.multicast.router)),
                 InfoBridgePort::FastLeave(config.multicast.fastleave),

@@ -147,7 +147,12 @@ impl Teller {
         match self.rng.below(100) {
             0..2 => {
                 let port = port.max(1);
-                Action::Change(Change::ConfigureLeg(Plug::Port(PortId(port)), self.leg(port)))
+                let mut leg = self.leg(port);
+                // told so while it is down, the kernel's port has a timer and is no router
+                if leg.multicast.router == RouterMode::Temp {
+                    leg.multicast.router = RouterMode::Learn;
+                }
+                Action::Change(Change::ConfigureLeg(Plug::Port(PortId(port)), leg))
             }
             2..4 if !self.copies => {
                 let (at, add) = (Plug::Port(PortId(port.max(1))), self.rng.chance(60));

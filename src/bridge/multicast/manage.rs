@@ -66,7 +66,7 @@ impl Multicast {
         }
         let own = [OwnQuery::default(); 2];
         self.legs[index] =
-            Some(LegState { config, host, up: false, mode: RouterMode::Learn, router: [None; 2], own });
+            Some(LegState { config, host, up: false, set_mode: RouterMode::Learn, router: [None; 2], own });
         self.ledger.limit(leg, config.max_groups);
         self.set_up(leg, true, now, emit);
         self.set_router(leg, config.router, now, emit);
@@ -277,8 +277,11 @@ impl Multicast {
     fn set_router(&mut self, leg: LegIndex, mode: RouterMode, now: Time, emit: &mut impl FnMut(Effect<'_>)) {
         let until = now + self.config.querier_time();
         let Some(state) = self.leg_mut(leg).filter(|state| !state.host) else { return };
+        if mode == RouterMode::Learn && state.mode(now) == mode {
+            return;
+        }
         let before = state.is_any_router(now);
-        state.mode = if mode == RouterMode::Temp { RouterMode::Learn } else { mode };
+        state.set_mode = mode;
         state.router = [(mode == RouterMode::Temp && state.up).then_some(until); 2];
         let after = state.is_any_router(now);
         if before != after {

@@ -54,8 +54,8 @@ pub(super) struct LegState {
     pub(super) config: MulticastLegConfig,
     pub(super) host: bool,
     pub(super) up: bool,
-    /// As configured; a temporary router is one that was just learned.
-    pub(super) mode: RouterMode,
+    /// As configured, but see [`LegState::mode`].
+    pub(super) set_mode: RouterMode,
     /// By family.
     pub(super) router: [Option<Time>; 2],
     /// By family.
@@ -63,8 +63,17 @@ pub(super) struct LegState {
 }
 
 impl LegState {
+    /// How routers are found here. A temporary router is one that was just learned; when it is gone the mode is over,
+    /// and what is learned since is no longer its (B71).
+    pub(super) fn mode(&self, now: Time) -> RouterMode {
+        match self.set_mode {
+            RouterMode::Temp if !self.is_any_router(now) => RouterMode::Learn,
+            mode => mode,
+        }
+    }
+
     pub(super) fn is_router(&self, family: Family, now: Time) -> bool {
-        match self.mode {
+        match self.set_mode {
             RouterMode::Always => self.up,
             RouterMode::Learn | RouterMode::Temp => pending(self.router[family as usize], now),
             RouterMode::Never => false,
@@ -146,7 +155,8 @@ impl Multicast {
             if matches!(self.config.router, RouterMode::Learn | RouterMode::Temp) {
                 self.contexts[family as usize].router = Some(until);
             }
-        } else if matches!(state.mode, RouterMode::Learn | RouterMode::Temp) {
+        } else if matches!(state.set_mode, RouterMode::Learn | RouterMode::Temp) {
+            state.set_mode = state.mode(now);
             let known = state.is_any_router(now);
             state.router[family as usize] = Some(until);
             if !known {

@@ -122,7 +122,7 @@ impl Multicast {
         let routers = legs.filter(|(_, state)| !state.host && state.is_any_router(now));
         let entry = |(leg, state): (LegIndex, super::querier::LegState)| RouterEntry {
             leg,
-            permanent: state.mode == RouterMode::Always,
+            permanent: state.set_mode == RouterMode::Always,
             expires: state.router.map(|timer| left(timer, now)),
         };
         routers.map(entry).collect()
