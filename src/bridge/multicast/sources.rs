@@ -144,7 +144,8 @@ pub(super) fn apply(
             Known::Ask => aftermath.ask_sources |= ask(source, terms),
             Known::Drop => dropped |= 1 << at,
             Known::Keep => {}
-            Known::Want => source.timer = Some(now + terms.interval),
+            // nor need anybody be asked any more
+            Known::Want => (source.timer, source.asks_left) = (Some(now + terms.interval), 0),
         }
     }
     let mut at = 0;

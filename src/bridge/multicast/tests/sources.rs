@@ -248,3 +248,19 @@ fn sources_last_as_long_as_members() {
         assert_eq!(lab.data("192.0.2.9", GROUP), whom, "not two query intervals and the time for an answer");
     }
 }
+
+#[test]
+fn a_source_that_is_wanted_again_is_not_asked_for() {
+    for (again, asked) in [(false, true), (true, false)] {
+        let mut lab = Lab::new(PATIENT);
+        lab.wait(10.0);
+        report(&mut lab, GROUP, (TO_IN, &[1]));
+        report(&mut lab, GROUP, (BLOCK, &[1]));
+        if again {
+            report(&mut lab, GROUP, (ALLOW, &[1]));
+        }
+        lab.wait(9.9);
+        let about = lab.asked.iter().filter(|(_, _, text)| text.contains("sources")).count();
+        assert_eq!(about > 0, asked, "B75: wanted again: {again}, {:?}", lab.asked);
+    }
+}
