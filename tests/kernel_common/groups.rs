@@ -70,11 +70,14 @@ pub(super) fn add_what_is_owed(kernel: &mut Vec<Output>, ours: &[Output], bytes:
     kernel.sort();
 }
 
-/// Takes away the kernel's questions about groups that nobody is in: it forgets a group at the next tick only.
+/// Takes away the kernel's questions about groups that nobody is in, for it forgets a group at the next tick only; and
+/// about sources, which come later but for one that was asked for and is wanted again: that one it asks for once more,
+/// saying that nobody need answer, and for all others at once.
 pub(super) fn forget_idle_questions(kernel: &mut Vec<Output>, members: &[Wish]) {
     kernel.retain(|(_, bytes)| {
         let asked = match bytes.get(12..14) {
             _ if bytes.get(6..12) != Some(&HOST.0) => None,
+            Some([0x08, 0x00]) if bytes.get(48..50).is_some_and(|sources| sources != [0, 0]) => return false,
             Some([0x08, 0x00]) if bytes.get(38) == Some(&0x11) => bytes.get(42..46),
             _ => None,
         };
