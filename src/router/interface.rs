@@ -43,6 +43,35 @@ pub enum ReversePath {
     Strict,
 }
 
+/// How Docker's rules treat the guests behind a leg; without meaning unless its role is [`Role::Inside`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Nobody comes in, nobody goes out (C20, M6).
+    pub internal: bool,
+    /// Guests may talk to each other through the router (C9); on the network itself that is the bridge's to say.
+    pub icc: bool,
+    /// What becomes of the source of what leaves through another leg (C15).
+    pub source_nat: SourceNat,
+}
+
+impl Default for Inside {
+    fn default() -> Self {
+        Self { internal: false, icc: true, source_nat: SourceNat::Masquerade }
+    }
+}
+
+/// What becomes of a source address on the way out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceNat {
+    /// It becomes that of the leg it leaves through (P1).
+    #[default]
+    Masquerade,
+    /// It stays.
+    None,
+    /// It becomes one of these, from the first to the last (`SNAT --to-source`).
+    To(IpAddr, IpAddr),
+}
+
 /// A leg as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -54,6 +83,8 @@ pub struct Interface {
     pub mtu: u16,
     /// What is behind it.
     pub role: Role,
+    /// How guests are treated, if those are behind it.
+    pub inside: Inside,
     /// Whom to believe.
     pub reverse_path: ReversePath,
     /// Whether a TCP segment to a port of the router is answered with a reset (N56) instead of silence (RFC 5382 REQ-4).
@@ -65,14 +96,16 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// A leg with the kernel's defaults; resets only where nobody can hide (RFC 5382 REQ-4).
+    /// A leg with the kernel's defaults, but for two: resets only where nobody can hide (RFC 5382 REQ-4), and guests are
+    /// not believed to be somebody else, whom no rule would translate (N54).
     pub fn new(mac: Mac, addresses: Vec<IpNet>, role: Role) -> Self {
         Self {
             mac,
             addresses,
             mtu: 1500,
             role,
-            reverse_path: ReversePath::Off,
+            inside: Inside::default(),
+            reverse_path: if role == Role::Inside { ReversePath::Strict } else { ReversePath::Off },
             tcp_reset: role != Role::Outside,
             clamp_mss: false,
             redirects: true,

@@ -32,6 +32,7 @@ pub mod interface;
 pub mod mss;
 pub mod nat;
 pub mod neighbour;
+pub mod policy;
 pub mod rewrite;
 pub mod routes;
 
