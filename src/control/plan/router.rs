@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Line, LinkEnd};
+use crate::bridge::{LegConfig, MulticastLegConfig, Role, RouterMode};
 use crate::frame::LegIndex;
 use crate::router::interface::Interface;
 use crate::router::nat::ports::{Filtering, Mapping};
@@ -104,6 +105,20 @@ pub struct Rule {
     pub line: Line,
 }
 
+impl RouterInterface {
+    /// What the bridge's end is like unless it is told otherwise: the router is to the bridge what the host is, and gets
+    /// all groups. The fabric makes it so by itself.
+    pub fn bare_leg(&self) -> LegConfig {
+        LegConfig {
+            role: Role::Host,
+            mac: Some(self.interface.mac),
+            mtu: self.interface.mtu.into(),
+            multicast: MulticastLegConfig { router: RouterMode::Always, ..MulticastLegConfig::default() },
+            ..LegConfig::default()
+        }
+    }
+}
+
 impl Policy {
     /// The same for the router, which knows an interface by the index that `leg` gives for its name. The order stays, so
     /// that the router's number of a publish or of a rule is its place here.
@@ -125,6 +140,8 @@ impl Policy {
 
     /// Whether a rule is about that interface.
     pub fn names(&self, interface: &str) -> bool {
-        self.rules.iter().any(|rule| [&rule.from, &rule.to].into_iter().flatten().any(|name| name == interface))
+        self.rules
+            .iter()
+            .any(|rule| [&rule.from, &rule.to].into_iter().flatten().any(|name| name == interface))
     }
 }
