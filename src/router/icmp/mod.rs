@@ -31,6 +31,8 @@ const TOS_CONTROL: u8 = 0xc0;
 /// What was wrong with a packet. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// A rule forbids it.
+    AdminProhibited,
     /// Its source means nothing where it wants to go; only IPv6 says so.
     BeyondScope,
     /// The neighbour it is for does not answer.
@@ -54,10 +56,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// What it tells, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AdminProhibited => "an ICMP error: administratively prohibited",
+            Self::BeyondScope => "an ICMP error: beyond the scope of its source",
+            Self::HostUnreachable => "an ICMP error: host unreachable",
+            Self::NetworkUnreachable => "an ICMP error: network unreachable",
+            Self::Parameter(_) => "an ICMP error: parameter problem",
+            Self::PortUnreachable => "an ICMP error: port unreachable",
+            Self::ProtocolUnreachable(_) => "an ICMP error: protocol unreachable",
+            Self::ReassemblyTime => "an ICMP error: reassembly time exceeded",
+            Self::Redirect(_) => "a redirect to a better way",
+            Self::TimeExceeded => "an ICMP error: time exceeded",
+            Self::TooBig(_) => "an ICMP error: too big for the way on",
+        }
+    }
+
     /// Type, code, and what is in the four bytes behind the checksum, if they are a number.
     pub const fn wire(self, ipv6: bool) -> (u8, u8, u32) {
         if ipv6 {
             match self {
+                Self::AdminProhibited => (1, 1, 0),
                 Self::BeyondScope => (1, 2, 0),
                 Self::HostUnreachable => (1, 3, 0),
                 Self::NetworkUnreachable => (1, 0, 0),
@@ -72,6 +92,7 @@ impl Error {
             }
         } else {
             match self {
+                Self::AdminProhibited => (3, 13, 0),
                 Self::BeyondScope | Self::NetworkUnreachable => (3, 0, 0),
                 Self::HostUnreachable => (3, 1, 0),
                 Self::Parameter(at) => (12, 0, (at as u32) << 24),
