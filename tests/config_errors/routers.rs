@@ -58,7 +58,7 @@ fn what_is_not_written_is_filled_in() {
     assert_eq!(paths, (ReversePath::Strict, ReversePath::Off), "guests are not believed to be others");
     assert_eq!((inside.interface.tcp_reset, outside.interface.tcp_reset), (true, false));
     assert!(!inside.interface.clamp_mss && inside.interface.redirects);
-    assert_eq!((router.sessions_max, router.policy.invalid), (65_536, Invalid::Drop));
+    assert_eq!((router.settings.sessions_max, router.policy.invalid), (65_536, Invalid::Drop));
     assert!(inside.interface.mac.is_station() && inside.interface.mac != outside.interface.mac, "made up");
     assert!(plan.needs_real_host().iter().all(|what| what == "port docker0"), "no interface of the host's");
 }
@@ -386,13 +386,13 @@ fn routes() {
 
 #[test]
 fn flows() {
-    let settings = router(
+    let router = router(
         "[router.conntrack]\nmax = 1000\ninvalid = \"accept\"\nloose = false\nliberal = true\nchecksum = false\n\
          timeouts = { udp = 0.5, tcp_established = 3600 }\n",
     );
-    assert_eq!((settings.sessions_max, settings.policy.invalid), (1000, Invalid::Accept));
-    assert_eq!(settings.conntrack_line.0, 17);
-    let conntrack = settings.conntrack;
+    assert_eq!((router.settings.sessions_max, router.policy.invalid), (1000, Invalid::Accept));
+    assert_eq!(router.conntrack_line.0, 17);
+    let conntrack = router.settings.conntrack;
     assert_eq!((conntrack.tcp.loose, conntrack.tcp.liberal, conntrack.checksums), (false, true, false));
     assert_eq!(conntrack.udp, Duration::from_millis(500));
     assert_eq!(conntrack.tcp.timeouts.established, Duration::from_secs(3600));

@@ -55,8 +55,7 @@ impl Routers {
 
     /// What only changes its settings.
     pub(super) fn settings(&self) -> Vec<PlanChange> {
-        let settings = |router: &Router| (router.conntrack, router.sessions_max);
-        let routers = self.routers.both.iter().filter(|(a, b)| settings(a) != settings(b));
+        let routers = self.routers.both.iter().filter(|(a, b)| a.settings != b.settings);
         let mut changes: Vec<_> = routers.map(|(_, new)| PlanChange::ConfigureRouter(new.clone())).collect();
         for ((_, old), (router, new)) in &self.places.both {
             let is_other = old.interface != new.interface;

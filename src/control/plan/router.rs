@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use super::{Line, LinkEnd};
 use crate::bridge::{LegConfig, MulticastLegConfig, Role, RouterMode};
 use crate::frame::LegIndex;
+use crate::router::Settings;
 use crate::router::interface::Interface;
 use crate::router::nat::ports::{Filtering, Mapping};
-use crate::router::nat::track;
 use crate::router::policy::config::{self, Config, Invalid};
 
 /// A device that sends IP packets on from network to network.
@@ -26,10 +26,8 @@ pub struct Router {
     pub routes: Vec<Route>,
     /// What it lets pass, and what it translates.
     pub policy: Policy,
-    /// How it follows flows.
-    pub conntrack: track::Settings,
-    /// How many flows it follows at a time.
-    pub sessions_max: usize,
+    /// How it follows flows, and how many at a time.
+    pub settings: Settings,
     /// Where it stands.
     pub line: Line,
     /// Where `[router.conntrack]` stands; the router's line if it does not.
