@@ -13,6 +13,7 @@ pub(super) fn check(scope: &mut Scope, plan: &Plan) {
         scope
             .error(span, "one too many", format!("the lab has {} ports", plan.ports.len()))
             .help(format!("at most {PORTS_MAX}, as the kernel's bridge; split the lab into several files"));
+        return;
     }
     let links = plan.links.iter().map(|link| &link.ends[0].name);
     let places = plan.routers.iter().flat_map(|router| &router.interfaces);
