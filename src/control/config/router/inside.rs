@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::super::scope::Scope;
-use super::super::tables::RawRouterInterface;
 use super::interfaces::Places;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawRouterInterface;
 use crate::router::interface::{Inside, Role, SourceNat};
 
 /// What is said of the guests; the defaults where there are none.

@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 
-use super::super::address;
-use super::super::networks::{MTU_MAX, MTU_MIN};
-use super::super::scope::{Claim, Scope, Wire};
-use super::super::tables::{RawRouter, RawRouterInterface};
-use super::super::vlans;
 use super::inside;
+use crate::control::config::address;
+use crate::control::config::networks::{MTU_MAX, MTU_MIN};
+use crate::control::config::scope::{Claim, Scope, Wire};
+use crate::control::config::tables::{RawRouter, RawRouterInterface};
+use crate::control::config::vlans;
 use crate::control::plan::{LinkEnd, Network, RouterInterface, Settings};
 use crate::fabric::VlanEntry;
 use crate::frame::LEGS_MAX;
