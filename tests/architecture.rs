@@ -103,6 +103,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/fabric/graph.rs", "joins", "when a link is made"),
     ("src/fabric/views.rs", "each_leg", "an answer to the user"),
     ("src/fabric/views.rs", "groups", "an answer to the user"),
+    ("src/fabric/views.rs", "queriers", "an answer to the user"),
     ("src/fabric/views.rs", "routers", "an answer to the user"),
     ("src/fabric/views.rs", "stations", "an answer to the user"),
     ("src/frame/batch.rs", "new", "all the room a batch will ever need, at birth"),
