@@ -103,3 +103,82 @@ fn flow(tuple: &Tuple, count: Count) -> FlowView {
         bytes: count.bytes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::router::nat::Nat;
+    use crate::router::nat::track::Settings;
+    use crate::wire::checksum;
+    use crate::wire::packet::Packet;
+
+    /// A datagram without a checksum.
+    fn datagram(last: u8) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, last, 10, 9, 0, 1];
+        let sum = !checksum::sum(&bytes);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        bytes.extend([0, 9, 0, 53, 0, 8, 0, 0]);
+        bytes
+    }
+
+    fn nat(sessions: u8, now: Time) -> Nat {
+        let mut nat = Nat::new(Settings::default(), 100, [1, 2]);
+        for last in 0..sessions {
+            let bytes = datagram(last);
+            let mut judgement = nat.judge(&Packet::parse(&bytes).expect("a packet"), false, now);
+            nat.confirm(&mut judgement, now).expect("there is room");
+            nat.commit(&judgement, u16::from(last), now).expect("a new flow");
+        }
+        nat
+    }
+
+    #[test]
+    fn pieces_together_are_the_table() {
+        let now = Time::from_secs(100);
+        let nat = nat(10, now);
+        let all = |places: usize, room: usize| {
+            let (mut from, mut seen, mut pieces) = (0, Vec::new(), 0);
+            loop {
+                let piece = Piece::new(from..from + places, room, Filter::default()).look(nat.sessions(), now);
+                pieces += 1;
+                seen.extend(piece.found.iter().map(|session| session.origin));
+                match piece.next() {
+                    Some(next) => from = next,
+                    None => return (seen, pieces),
+                }
+            }
+        };
+        let table = [
+            (100, 100, 1, "all at once"),
+            (3, 100, 4, "a few places at a time"),
+            (10, 100, 1, "the last piece ends where the table does"),
+            (100, 4, 3, "a few sessions at a time"),
+            (3, 2, 5, "both: what finds no room is where the next begins"),
+        ];
+        for (places, room, pieces, why) in table {
+            assert_eq!(all(places, room), ((0..10).collect(), pieces), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_told_as_in_proc_and_in_fields() {
+        let now = Time::from_secs(100);
+        let later = now + Duration::from_secs(1);
+        let piece = Piece::new(0..9, 9, Filter::default()).look(nat(1, now).sessions(), later);
+        let views = sessions("gw", Some("gw"), &piece, &Registry::default());
+        let text = "ipv4     2 udp      17 29 src=10.0.0.0 dst=10.9.0.1 sport=9 dport=53 packets=1 bytes=28 \
+                    [UNREPLIED] src=10.9.0.1 dst=10.0.0.0 sport=53 dport=9 packets=0 bytes=0 mark=0 use=1 router=gw";
+        let expected = format!(
+            concat!(
+                r#"[{{"router":"gw","family":"ipv4","protocol":"udp","timeout":29,"#,
+                r#""original":{{"src":"10.0.0.0","dst":"10.9.0.1","sport":9,"dport":53,"packets":1,"bytes":28}},"#,
+                r#""reply":{{"src":"10.9.0.1","dst":"10.0.0.0","sport":53,"dport":9,"packets":0,"bytes":0}},"#,
+                r#""replied":false,"assured":false,"opened_by":"switch","text":"{}"}}]"#
+            ),
+            text
+        );
+        assert_eq!(serde_json::to_string(&views).expect("plain data"), expected);
+    }
+}
