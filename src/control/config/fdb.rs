@@ -45,7 +45,9 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawFdb>>, plan: &Pla
             }
         }
         let is_own = |other: &LegView<'_>| {
-            other.network == network && other.settings.leg.mac == Some(mac) && (other.is_host() || other.is_router())
+            other.network == network
+                && other.settings.leg.mac == Some(mac)
+                && (other.is_host() || other.is_router())
         };
         if let Some(other) = plan.legs().find(is_own) {
             let (label, owner) = match other.leads_to {

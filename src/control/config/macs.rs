@@ -41,7 +41,7 @@ pub(super) fn assign(scope: &Scope, plan: &mut Plan) {
         if place.interface.mac == Mac::ZERO {
             place.interface.mac = unused(lab, &place.name, &mut taken);
         }
-        place.end.settings.leg.mac = Some(place.interface.mac);
+        place.end.settings.leg = place.bare_leg();
     }
 }
 

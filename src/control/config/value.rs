@@ -211,7 +211,8 @@ impl Value for Either<i64, String> {
 
 impl Value for Numbers {
     fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
-        items(value, span, key, ("a port, a range of them, or a list", "[80, \"8000-8010\"]"), found).map(Self)
+        items(value, span, key, ("a port, a range of them, or a list", "[80, \"8000-8010\"]"), found)
+            .map(Self)
     }
 }
 

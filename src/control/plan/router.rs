@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Line, LinkEnd};
+use crate::bridge::{LegConfig, MulticastLegConfig, Role, RouterMode};
 use crate::frame::LegIndex;
+use crate::router::Settings;
 use crate::router::interface::Interface;
 use crate::router::nat::ports::{Filtering, Mapping};
-use crate::router::nat::track;
 use crate::router::policy::config::{self, Config, Invalid};
 
 /// A device that sends IP packets on from network to network.
@@ -25,10 +26,8 @@ pub struct Router {
     pub routes: Vec<Route>,
     /// What it lets pass, and what it translates.
     pub policy: Policy,
-    /// How it follows flows.
-    pub conntrack: track::Settings,
-    /// How many flows it follows at a time.
-    pub sessions_max: usize,
+    /// How it follows flows, and how many at a time.
+    pub settings: Settings,
     /// Where it stands.
     pub line: Line,
     /// Where `[router.conntrack]` stands; the router's line if it does not.
@@ -104,6 +103,20 @@ pub struct Rule {
     pub line: Line,
 }
 
+impl RouterInterface {
+    /// What the bridge's end is like unless it is told otherwise: the router is to the bridge what the host is, and gets
+    /// all groups. The fabric makes it so by itself.
+    pub fn bare_leg(&self) -> LegConfig {
+        LegConfig {
+            role: Role::Host,
+            mac: Some(self.interface.mac),
+            mtu: self.interface.mtu.into(),
+            multicast: MulticastLegConfig { router: RouterMode::Always, ..MulticastLegConfig::default() },
+            ..LegConfig::default()
+        }
+    }
+}
+
 impl Policy {
     /// The same for the router, which knows an interface by the index that `leg` gives for its name. The order stays, so
     /// that the router's number of a publish or of a rule is its place here.
@@ -125,6 +138,8 @@ impl Policy {
 
     /// Whether a rule is about that interface.
     pub fn names(&self, interface: &str) -> bool {
-        self.rules.iter().any(|rule| [&rule.from, &rule.to].into_iter().flatten().any(|name| name == interface))
+        self.rules
+            .iter()
+            .any(|rule| [&rule.from, &rule.to].into_iter().flatten().any(|name| name == interface))
     }
 }

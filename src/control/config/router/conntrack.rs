@@ -5,12 +5,10 @@ use std::time::Duration;
 use super::super::scope::Scope;
 use super::super::tables::{RawConntrack, RawTimeouts};
 use super::super::value::Inline;
-use crate::router::nat::tcp;
-use crate::router::nat::track::Settings;
+use crate::router::Settings;
+use crate::router::nat::{tcp, track};
 use crate::router::policy::config::Invalid;
 
-/// How many flows there are at most, unless it says otherwise.
-const MAX: usize = 65_536;
 /// As many take a few gigabytes.
 const MAX_MAX: i64 = 8_388_608;
 /// A tenth of a second, for labs in which something is to expire while one waits.
@@ -20,10 +18,8 @@ const SECONDS_MAX: f64 = 16_777_216.0;
 
 /// What is said of flows.
 pub(super) struct Conntrack {
-    /// How they are followed.
+    /// How they are followed, and how many.
     pub(super) settings: Settings,
-    /// How many.
-    pub(super) max: usize,
     /// What happens to packets of none.
     pub(super) invalid: Invalid,
 }
@@ -31,23 +27,24 @@ pub(super) struct Conntrack {
 /// The table, or the defaults.
 pub(super) fn resolve(scope: &mut Scope, raw: Option<&Inline<RawConntrack>>) -> Conntrack {
     let mut settings = Settings::default();
-    let default = Conntrack { settings, max: MAX, invalid: Invalid::default() };
-    let Some(Inline(raw)) = raw else { return default };
+    let Some(Inline(raw)) = raw else { return Conntrack { settings, invalid: Invalid::default() } };
+    let track = &mut settings.conntrack;
     if let Some(Inline(raw)) = raw.timeouts.value() {
-        timeouts(scope, raw, &mut settings);
+        timeouts(scope, raw, track);
     }
-    settings.tcp.loose = raw.loose.value().copied().unwrap_or(settings.tcp.loose);
-    settings.tcp.liberal = raw.liberal.value().copied().unwrap_or(settings.tcp.liberal);
-    settings.checksums = raw.checksum.value().copied().unwrap_or(settings.checksums);
-    let max = scope.whole(&raw.max, "max", 1..=MAX_MAX, MAX, "how many flows are followed at a time");
+    track.tcp.loose = raw.loose.value().copied().unwrap_or(track.tcp.loose);
+    track.tcp.liberal = raw.liberal.value().copied().unwrap_or(track.tcp.liberal);
+    track.checksums = raw.checksum.value().copied().unwrap_or(track.checksums);
+    let hint = "how many flows are followed at a time";
+    settings.sessions_max = scope.whole(&raw.max, "max", 1..=MAX_MAX, settings.sessions_max, hint);
     let words = [("accept", Invalid::Accept), ("drop", Invalid::Drop)];
     let invalid = raw.invalid.given().and_then(|text| scope.word(text, "invalid", &words));
-    Conntrack { settings, max, invalid: invalid.unwrap_or_default() }
+    Conntrack { settings, invalid: invalid.unwrap_or_default() }
 }
 
 /// How long flows may be silent.
-fn timeouts(scope: &mut Scope, raw: &RawTimeouts, settings: &mut Settings) {
-    let Settings {
+fn timeouts(scope: &mut Scope, raw: &RawTimeouts, settings: &mut track::Settings) {
+    let track::Settings {
         tcp: tcp::Settings { timeouts: tcp, .. },
         udp,
         udp_stream,

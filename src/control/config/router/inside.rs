@@ -121,7 +121,11 @@ pub(super) fn check_outside(scope: &mut Scope, rows: &[RawRouterInterface], plac
         }
         (_, None) => {
             scope
-                .error(role, "its guests are masqueraded, but towards what?", "a masquerade without an outside")
+                .error(
+                    role,
+                    "its guests are masqueraded, but towards what?",
+                    "a masquerade without an outside",
+                )
                 .also(place.network.clone(), "the router's only network")
                 .help(help);
         }

@@ -11,7 +11,6 @@ use super::super::scope::{Claim, Scope, Wire};
 use super::super::tables::{RawRouter, RawRouterInterface};
 use super::super::vlans;
 use super::inside;
-use crate::bridge::{LegConfig, MulticastLegConfig, Role as LegRole, RouterMode};
 use crate::control::plan::{LinkEnd, Network, RouterInterface, Settings};
 use crate::fabric::VlanEntry;
 use crate::frame::LEGS_MAX;
@@ -133,7 +132,8 @@ pub(super) fn resolve(
             scope.repeated(text.span(), first, format!("two ends of links would be named {end:?}"));
         }
         let line = scope.line(&row.span);
-        let settings = Settings { leg: leg_of(&interface), vlans, ..Settings::default() };
+        // the rest of it follows from the interface, when its hardware address is known
+        let settings = Settings { vlans, ..Settings::default() };
         places.list.push(Place {
             interface: RouterInterface {
                 name,
@@ -150,18 +150,6 @@ pub(super) fn resolve(
     check_overlaps(scope, &places);
     inside::check_outside(scope, rows, &places);
     places
-}
-
-/// What the bridge is told of its end: the router is to it what the host is, and wants all groups. The address is known
-/// when all that are written are.
-fn leg_of(interface: &Interface) -> LegConfig {
-    LegConfig {
-        role: LegRole::Host,
-        mac: None,
-        mtu: u32::from(interface.mtu),
-        multicast: MulticastLegConfig { router: RouterMode::Always, ..MulticastLegConfig::default() },
-        ..LegConfig::default()
-    }
 }
 
 /// What the router is told, and where the addresses are written.
@@ -193,8 +181,7 @@ fn resolve_interface(
     // one that is not written is made up when all that are written are known
     let mut interface = Interface::new(mac.unwrap_or(Mac::ZERO), addresses, role.unwrap_or_default());
     interface.mtu = mtu;
-    let words =
-        [("loose", ReversePath::Loose), ("off", ReversePath::Off), ("strict", ReversePath::Strict)];
+    let words = [("loose", ReversePath::Loose), ("off", ReversePath::Off), ("strict", ReversePath::Strict)];
     let reverse_path = raw.rp_filter.given().and_then(|text| scope.word(text, "rp_filter", &words));
     interface.reverse_path = reverse_path.unwrap_or(interface.reverse_path);
     interface.tcp_reset = raw.tcp_reset.value().copied().unwrap_or(interface.tcp_reset);

@@ -39,7 +39,11 @@ pub(super) fn resolve(scope: &mut Scope, raw: Option<&Inline<RawNat>>) -> Nat {
         if let (true, Some(text)) = (contradicts, raw.behaviour.given()) {
             let what = if random { "keeps the port of a guest" } else { "gives every flow a random port" };
             scope
-                .error(span, "contradicts it", format!("`random = {random}`, but a {:?} NAT {what}", text.get_ref()))
+                .error(
+                    span,
+                    "contradicts it",
+                    format!("`random = {random}`, but a {:?} NAT {what}", text.get_ref()),
+                )
                 .also(text.span(), "the behaviour")
                 .help("remove one of them");
         } else if random {

@@ -19,9 +19,9 @@ use crate::control::plan::{Network, Publish};
 use crate::router::interface::Role;
 use crate::router::policy::config::{self, Protocol};
 
-const LISTEN_HINT: &str =
-    "where the port is published, like listen = \"192.168.178.27:80\", or listen = 80 for all of the router's addresses";
-const TO_HINT: &str = "the guest and its port, like to = \"172.17.0.2:80\"; without a port, it is the one that is published";
+const LISTEN_HINT: &str = "where the port is published, like listen = \"192.168.178.27:80\", or listen = 80 for all of the router's addresses";
+const TO_HINT: &str =
+    "the guest and its port, like to = \"172.17.0.2:80\"; without a port, it is the one that is published";
 
 /// All publishes of a router, one for each protocol.
 pub(super) fn resolve(
@@ -53,7 +53,13 @@ pub(super) fn resolve(
         };
         for protocol in protocols {
             let (listen_at, ports, to) = (own, place.ports, guest);
-            taken.push(Taken { address: own, is_ipv4: guest.is_ipv4(), protocol, ports, span: listen.span() });
+            taken.push(Taken {
+                address: own,
+                is_ipv4: guest.is_ipv4(),
+                protocol,
+                ports,
+                span: listen.span(),
+            });
             publishes.push(Publish {
                 publish: config::Publish {
                     listen: listen_at,
@@ -160,7 +166,11 @@ fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The guest, and its ports if they are given.
-fn target(scope: &mut Scope, text: &Spanned<String>, places: &Places) -> Option<(IpAddr, Option<(u16, u16)>)> {
+fn target(
+    scope: &mut Scope,
+    text: &Spanned<String>,
+    places: &Places,
+) -> Option<(IpAddr, Option<(u16, u16)>)> {
     let (given, span) = (text.get_ref(), text.span());
     let (guest, ports) = match given.parse::<IpAddr>() {
         Ok(guest) => (Some(guest), None),
@@ -193,7 +203,8 @@ fn check_guest(scope: &mut Scope, guest: IpAddr, span: &Range<usize>, places: &P
         return false;
     }
     let is_inside = |place: &&super::interfaces::Place| place.role() == Role::Inside;
-    let inside = || places.list.iter().filter(is_inside).flat_map(|place| place.nets().map(move |n| (place, n)));
+    let inside =
+        || places.list.iter().filter(is_inside).flat_map(|place| place.nets().map(move |n| (place, n)));
     if let Some((place, (net, _))) = inside().find(|(_, (net, _))| net.contains(&guest)) {
         if let (true, Some(first)) = (place.interface.interface.inside.internal, &place.internal) {
             scope
@@ -206,7 +217,11 @@ fn check_guest(scope: &mut Scope, guest: IpAddr, span: &Range<usize>, places: &P
             && (guest == net.network() || (guest.is_ipv4() && guest == net.broadcast()));
         if is_group {
             scope
-                .error(span.clone(), "not a machine's address", format!("{guest} is no machine in {}", net.trunc()))
+                .error(
+                    span.clone(),
+                    "not a machine's address",
+                    format!("{guest} is no machine in {}", net.trunc()),
+                )
                 .help("name the guest that the port leads to");
         }
         return !is_group;
@@ -272,11 +287,7 @@ fn first_port(
         count => format!("{} ports", u32::from(count) + 1),
     };
     scope
-        .error(
-            to.span(),
-            ports(led),
-            format!("{} cannot lead to {}", ports(published), ports(led)),
-        )
+        .error(to.span(), ports(led), format!("{} cannot lead to {}", ports(published), ports(led)))
         .also(listen.span(), ports(published))
         .help("both ranges have the same length; without ports, `to` has those that are published");
     None
@@ -311,10 +322,7 @@ fn check_families(
 }
 
 /// Who may use it, each with its place.
-fn allowed(
-    scope: &mut Scope,
-    field: &super::super::raw::Field<OneOrMore>,
-) -> Vec<(IpNet, Range<usize>)> {
+fn allowed(scope: &mut Scope, field: &super::super::raw::Field<OneOrMore>) -> Vec<(IpNet, Range<usize>)> {
     let Some(list) = field.given() else { return Vec::new() };
     if list.get_ref().0.is_empty() {
         scope
@@ -347,10 +355,11 @@ fn hosts(
         .collect();
     if found.is_empty() && !places.is_partial {
         let family = if guest.is_ipv4() { "IPv4" } else { "IPv6" };
-        let message = "a port published at a loopback address is for the host, and that is on no network of the router";
-        scope
-            .error(span.clone(), "who could use it?", message)
-            .help(format!("give one of its networks a `host` address of {family}, or publish at the router's"));
+        let message =
+            "a port published at a loopback address is for the host, and that is on no network of the router";
+        scope.error(span.clone(), "who could use it?", message).help(format!(
+            "give one of its networks a `host` address of {family}, or publish at the router's"
+        ));
     }
     found
 }

@@ -20,7 +20,8 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawRoute>>, places: 
     let mut routes: Vec<Route> = Vec::new();
     let mut first: HashMap<IpNet, Range<usize>> = HashMap::new();
     // the router adds one for each of its prefixes
-    let room = ROUTES_MAX - places.list.iter().map(|place| place.addresses.len()).sum::<usize>().min(ROUTES_MAX);
+    let room =
+        ROUTES_MAX - places.list.iter().map(|place| place.addresses.len()).sum::<usize>().min(ROUTES_MAX);
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
         if routes.len() == room {
             let message = format!("a router has at most {ROUTES_MAX} routes");
@@ -80,9 +81,7 @@ fn destination(scope: &mut Scope, text: &Spanned<String>, is_ipv4: Option<bool>)
         return None;
     }
     if net.addr().is_multicast() || net.addr().is_loopback() {
-        scope
-            .error(text.span(), "not routed", format!("a router sends nothing to {net}"))
-            .help("remove it");
+        scope.error(text.span(), "not routed", format!("a router sends nothing to {net}")).help("remove it");
         return None;
     }
     Some(net)
@@ -142,11 +141,15 @@ fn interface(
     };
     match (via, named) {
         (Some((via, text)), named) => gateway(scope, via?, text, named.as_deref(), places),
-        (None, Some(named)) if !raw.via.is_wrong() => places.on(&named).next().map(|p| p.interface.name.clone()),
+        (None, Some(named)) if !raw.via.is_wrong() => {
+            places.on(&named).next().map(|p| p.interface.name.clone())
+        }
         (None, None) if raw.via.is_absent() => {
             scope
                 .error(raw.span.clone(), "has neither `via` nor `network`", "a route that leads nowhere")
-                .help("name the next router (`via`), or the network that the destinations are on (`network`)");
+                .help(
+                    "name the next router (`via`), or the network that the destinations are on (`network`)",
+                );
             None
         }
         _ => None,
@@ -172,7 +175,11 @@ fn gateway(
         let place = network.and_then(|network| places.on(network).next());
         if place.is_none() && network.is_none() {
             scope
-                .error(text.span(), "on which network?", format!("{via} means something only on its own wire"))
+                .error(
+                    text.span(),
+                    "on which network?",
+                    format!("{via} means something only on its own wire"),
+                )
                 .help("name it: `network` beside `via`");
         }
         return place.map(|place| place.interface.name.clone());
@@ -191,7 +198,8 @@ fn gateway(
         Some(network) => format!("gateway {via} is not on network {network:?}"),
         None => format!("gateway {via} is on no wire of the router"),
     };
-    let nets = super::super::address::list(places.list.iter().flat_map(|p| p.nets().map(|(net, _)| net.trunc())));
+    let nets =
+        super::super::address::list(places.list.iter().flat_map(|p| p.nets().map(|(net, _)| net.trunc())));
     let diagnostic = scope.error(text.span(), "cannot be reached directly", message);
     match elsewhere {
         Some((network, span)) => {

@@ -168,17 +168,16 @@ fn protocols(scope: &mut Scope, field: &Field<OneOrMore>) -> Option<Vec<Option<u
 /// Only some protocols have ports.
 fn check_ports(scope: &mut Scope, raw: &RawRule, protocols: Option<&[Option<u8>]>) {
     let has_ports = |protocol: &Option<u8>| {
-        matches!(
-            protocol,
-            Some(protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP)
-        )
+        matches!(protocol, Some(protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP))
     };
     // what is wrong with the protocols was reported
     let Some(protocols) = protocols.filter(|protocols| !protocols.iter().all(has_ports)) else { return };
     for (key, span) in [("port", raw.port.span()), ("source_port", raw.source_port.span())] {
         let Some(span) = span else { continue };
         let diagnostic = match protocols {
-            [None] => scope.error(span, "of which protocol?", format!("`{key}` needs a protocol that has ports")),
+            [None] => {
+                scope.error(span, "of which protocol?", format!("`{key}` needs a protocol that has ports"))
+            }
             _ => scope.error(span, "has no ports", format!("`{key}` for a protocol without ports")),
         };
         if let Some(first) = raw.protocol.span() {
@@ -222,7 +221,11 @@ fn action(scope: &mut Scope, raw: &RawRule) -> Option<Action> {
     for (key, span, only) in keys {
         let (Some(span), true) = (span, text.get_ref() != only) else { continue };
         scope
-            .error(span, format!("only for {only:?}"), format!("`{key}` says nothing about {:?}", text.get_ref()))
+            .error(
+                span,
+                format!("only for {only:?}"),
+                format!("`{key}` says nothing about {:?}", text.get_ref()),
+            )
             .also(text.span(), "the action")
             .help("remove it");
     }
