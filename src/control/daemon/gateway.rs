@@ -14,9 +14,9 @@ use crate::router::nat::sessions::Count;
 use crate::router::policy::RuleId;
 
 /// How many places of a table the engine looks at in one go.
-const PLACES_MAX: usize = 4096;
+const PLACES_MAX: usize = 2048;
 /// How often it is asked to for one answer.
-const PIECES_MAX: usize = 64;
+const PIECES_MAX: usize = 128;
 
 impl Instance {
     /// `show routers`.
