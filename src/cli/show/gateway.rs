@@ -72,21 +72,22 @@ pub(super) fn neighbours(neighbours: &[NeighbourView]) -> String {
     neighbours.iter().map(|neighbour| neighbour.text.clone() + "\n").collect()
 }
 
-/// `show rules`: what `iptables -S` and its friends would print, each table under its command.
+/// `show rules`: what iptables and ip6tables would print, each list under the command for it.
 pub(super) fn rules(rules: &[RuleView]) -> String {
-    let mut text = String::new();
-    let mut head = None;
-    for rule in rules {
-        let here = (&rule.router, &rule.table);
-        if head != Some(here) {
-            text.push_str(if head.is_some() { "\n" } else { "" });
-            text.push_str(&format!("# {}: {}\n", rule.router, rule.table));
-            head = Some(here);
-        }
-        text.push_str(&rule.text);
-        text.push('\n');
+    let is_same = |a: &RuleView, b: &RuleView| (&a.router, &a.family, &a.table) == (&b.router, &b.family, &b.table);
+    let list = |rules: &[RuleView]| {
+        let lines: String = rules.iter().map(|rule| rule.text.clone() + "\n").collect();
+        format!("# {}: {}\n{lines}", rules[0].router, command(&rules[0]))
+    };
+    rules.chunk_by(is_same).map(list).collect::<Vec<_>>().join("\n")
+}
+
+fn command(rule: &RuleView) -> String {
+    let program = if rule.family == "ipv6" { "ip6tables" } else { "iptables" };
+    match rule.table.as_str() {
+        "filter" => format!("{program} -v -S"),
+        table => format!("{program} -t {table} -v -S"),
     }
-    text
 }
 
 /// `show publish`: `docker ps` has the arrows, the rest is in columns.

@@ -64,7 +64,7 @@ impl Instance {
             What::Publish => View::Publish(self.publishes()?),
             What::Routers => View::Routers(self.routers()?),
             What::Routes => View::Routes(self.routes()?),
-            What::Rules => View::Rules(Vec::new()),
+            What::Rules => View::Rules(self.rules()?),
             What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
             What::Stp => View::Stp(self.trees()?),
             What::Vlan => View::Vlan(views::vlan(plan)),

@@ -7,7 +7,7 @@
 use super::{Instance, views};
 use crate::control::plan::Router;
 use crate::control::sessions::{SessionPlace, SessionQuery};
-use crate::control::view::{ConntrackView, GatewayView, NeighbourView, PublishView, RouteView};
+use crate::control::view::{ConntrackView, GatewayView, NeighbourView, PublishView, RouteView, RuleView};
 use crate::engine::Stopped;
 use crate::frame::NodeId;
 use crate::router::nat::sessions::Count;
@@ -57,6 +57,17 @@ impl Instance {
         Ok(each.concat())
     }
 
+    /// `show rules`.
+    pub(super) fn rules(&self) -> Result<Vec<RuleView>, Stopped> {
+        let each = self.each_router(|router, id| {
+            let lists = views::list_rules(router, &self.registry);
+            let rules: Vec<_> = views::counting(&lists).collect();
+            let counts = self.counts(id, rules.clone())?;
+            Ok(views::rules(router, &lists, &rules.into_iter().zip(counts).collect(), &self.registry))
+        })?;
+        Ok(each.concat())
+    }
+
     /// `show conntrack`.
     pub(super) fn sessions(&self, query: &SessionQuery) -> Result<ConntrackView, Stopped> {
         let routers = self.known_routers();
@@ -92,7 +103,7 @@ impl Instance {
     }
 
     /// How often these rules were used.
-    pub(super) fn counts(&self, router: NodeId, rules: Vec<RuleId>) -> Result<Vec<Count>, Stopped> {
+    fn counts(&self, router: NodeId, rules: Vec<RuleId>) -> Result<Vec<Count>, Stopped> {
         let mut counts = Vec::with_capacity(rules.len());
         for piece in rules.chunks(PLACES_MAX) {
             let piece = piece.to_vec();

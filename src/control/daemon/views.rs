@@ -6,6 +6,7 @@
 mod gateway;
 mod layer2;
 mod networks;
+mod rules;
 mod sessions;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ pub(super) use gateway::{
 };
 pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
 pub(super) use networks::{BridgeSnapshot, networks};
+pub(super) use rules::{counting, list_rules, rules};
 pub(super) use sessions::{Piece, count_sessions, sessions};
 
 /// Trees, each with the bridge it is of.

@@ -207,19 +207,22 @@ pub struct PublishView {
     pub line: u32,
 }
 
-/// A rule, as `show rules` lists it.
+/// A line of `show rules`: a chain, or a rule of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuleView {
     /// The router.
     pub router: String,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
     /// `filter`, `nat` or `raw`.
     pub table: String,
-    /// The line of `iptables -S` or `ip6tables -S`.
+    /// The line of `iptables -v -S` or `ip6tables -v -S`.
     pub text: String,
-    /// What it has matched; absent for what is no rule.
+    /// What it has matched, of both families; absent for what does not count: chains, jumps, and all lines but the first of
+    /// a rule that takes several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<CountView>,
-    /// The line of the file that it comes from, from 1; absent for Docker's own.
+    /// The line of the file that it comes from, from 1: a rule's, a publish's, an interface's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
