@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         "engine",
         &["time", "wire", "table", "frame", "verdict", "trace", "bridge", "fabric", "port", "control::view"],
     ),
-    ("sim", &["time", "wire", "table", "frame", "verdict", "trace", "bridge", "fabric"]),
+    ("sim", &["time", "wire", "table", "frame", "verdict", "trace", "bridge", "router", "fabric"]),
     ("control", &["*"]),
     ("lab", &["*"]),
     ("cli", &["*"]),

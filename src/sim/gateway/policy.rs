@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Gateway;
 use super::flows::State;
-use super::packet::{TCP, Tuple, UDP};
+use super::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::frame::LegIndex;
 use crate::router::interface::{Interface, Role, SourceNat};
 use crate::router::policy::config::{Action, Invalid, Publish, Reject, Rule, States};
@@ -32,6 +32,11 @@ fn guards(interface: &Interface) -> bool {
     interface.role == Role::Inside
 }
 
+/// M12: whose guests have addresses that others may know.
+fn is_routed(interface: &Interface) -> bool {
+    interface.inside.source_nat == SourceNat::None
+}
+
 fn holds(interface: &Interface, address: IpAddr) -> bool {
     interface.addresses.iter().any(|net| net.contains(&address))
 }
@@ -40,7 +45,7 @@ impl Gateway {
     /// M1, which the kernel asks before it knows of flows: whether somebody addresses a guest behind another leg.
     pub(super) fn is_direct(&self, from: LegIndex, to: IpAddr) -> bool {
         let theirs = |(leg, own): &(LegIndex, Interface)| {
-            *leg != from && guards(own) && !own.inside.internal && holds(own, to)
+            *leg != from && guards(own) && !own.inside.internal && !is_routed(own) && holds(own, to)
         };
         !self.is_local(to) && self.interfaces.iter().any(theirs)
     }
@@ -82,20 +87,23 @@ impl Gateway {
         if guards(there) && !there.inside.internal && flows {
             return Verdict::Accept;
         }
-        // M6
-        if guards(here) && here.inside.internal && !holds(here, tuple.dst) {
+        // M6, where a guest is known by its wire
+        if from != to && [here, there].into_iter().any(|own| guards(own) && own.inside.internal) {
             return Verdict::Drop;
         }
-        if guards(there) && there.inside.internal && !holds(there, tuple.src) {
-            return Verdict::Drop;
-        }
-        // M8, for guests of the same network too: the hairpin, which works however icc is set
-        if guards(there) && !there.inside.internal && rewritten && self.is_target(&tuple) {
-            return Verdict::Accept;
-        }
-        // M9
-        if guards(there) && from != to && !there.inside.internal {
-            return Verdict::Drop;
+        if guards(there) && !there.inside.internal {
+            // M8, for guests of the same network too: the hairpin, which works however icc is set
+            let opened = rewritten || (is_routed(there) && from != to);
+            if opened && self.is_target(&tuple) {
+                return Verdict::Accept;
+            }
+            if is_routed(there) && from != to && matches!(tuple.protocol, ICMP | ICMPV6) {
+                return Verdict::Accept;
+            }
+            // M9
+            if from != to {
+                return Verdict::Drop;
+            }
         }
         // M10
         if guards(here) && from == to && !here.inside.icc {
@@ -120,10 +128,11 @@ impl Gateway {
         if from == to && guards(there) && rewritten {
             return masquerade();
         }
-        let leaves = |(leg, own): &&(LegIndex, Interface)| {
-            *leg != to && guards(own) && !own.inside.internal && holds(own, tuple.src)
-        };
-        match self.interfaces.iter().find(leaves)?.1.inside.source_nat {
+        let here = self.interface(from);
+        if from == to || !guards(here) || here.inside.internal {
+            return None;
+        }
+        match here.inside.source_nat {
             SourceNat::Masquerade => masquerade(),
             SourceNat::None => None,
             SourceNat::To(first, last) => (first.is_ipv4() == tuple.src.is_ipv4()).then_some((first, last)),
