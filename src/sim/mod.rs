@@ -9,7 +9,7 @@
 //! Everything is decided by one seed (`VSWITCHD_SEED`), so a failure can be had again. The clock, the network and
 //! the order of hash tables have no part in it.
 
-mod gateway;
+pub mod gateway;
 mod host;
 mod model;
 mod record;
@@ -18,7 +18,6 @@ mod stage;
 mod story;
 mod world;
 
-pub use gateway::{Entry, Gateway, Station, Tuple, Wanted};
 pub use host::Host;
 pub use model::{Fate, Model};
 pub use record::Recording;

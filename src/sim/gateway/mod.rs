@@ -10,11 +10,15 @@
 
 mod answer;
 mod flows;
+mod machine;
 mod nat;
 mod packet;
 mod pieces;
 mod policy;
+mod stage;
+mod story;
 mod tcp;
+mod watch;
 
 use std::net::IpAddr;
 
@@ -22,9 +26,13 @@ use ipnet::IpNet;
 
 use self::flows::{Flow, Flows, Judged, State, Tracking};
 use self::packet::End;
+pub use self::machine::{Machine, Outputs, System};
 pub use self::packet::Tuple;
 use self::pieces::Pieces;
 use self::policy::{Passing, Verdict};
+pub use self::stage::Stage;
+pub(self) use self::story::place;
+pub use self::story::{Act, HOSTS, Host, Order, Say, Segment, Setting, Spoil, Story, Talk, Taste};
 use crate::frame::{LegIndex, PortId};
 use crate::router::interface::{Interface, ReversePath, is_link_local};
 use crate::router::policy::config::Config;
