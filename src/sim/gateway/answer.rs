@@ -7,6 +7,9 @@ use super::packet::{self, End, ICMP, ICMPV6, TCP, TTL, UDP};
 use super::{Gateway, Travel, Wanted};
 use crate::router::policy::config::Reject;
 
+const IGMP: u8 = 2;
+/// IPv6's "no next header".
+const NOTHING: u8 = 59;
 /// How long somebody has to be told nothing for the next error to be told for sure.
 const QUIET: Duration = Duration::from_secs(7);
 
@@ -40,7 +43,12 @@ impl Gateway {
                 self.error(travel, kind, code, 0)
             }
             (TCP, _) if self.interface(travel.leg).tcp_reset => self.reset(travel),
-            _ => vec![],
+            (TCP | UDP | IGMP | NOTHING, _) => vec![],
+            (ICMP, _) if src.is_ipv4() => vec![],
+            (ICMPV6, _) if src.is_ipv6() => vec![],
+            // RFC 1122 §3.2.2.1, RFC 8200 §4
+            _ if src.is_ipv4() => self.error(travel, 3, 2, 0),
+            _ => self.error(travel, 4, 1, 6),
         }
     }
 

@@ -35,7 +35,7 @@ pub(self) use self::story::place;
 pub use self::story::{Act, HOSTS, Host, Order, Say, Segment, Setting, Spoil, Story, Talk, Taste};
 use crate::frame::{LegIndex, PortId};
 use crate::router::interface::{Interface, ReversePath, is_link_local};
-use crate::router::policy::config::Config;
+use crate::router::policy::config::{Config, Invalid};
 use crate::time::Time;
 use crate::wire::mac::Mac;
 
@@ -95,6 +95,8 @@ pub struct Gateway {
     pieces: Pieces,
     /// Who was told of an error, and when.
     told: Vec<(IpAddr, Time)>,
+    /// What may be said of what never came.
+    owed: Vec<Wanted>,
     /// What was wrong with what the real one chose.
     illegal: Option<String>,
 }
@@ -134,13 +136,16 @@ impl Gateway {
         self.config = config;
     }
 
-    /// A leg is like that now: who was given an address that is gone ends (P10).
+    /// A leg is like that now: who was given an address that is gone ends (P10), and who came by it.
     pub fn configure(&mut self, leg: LegIndex, interface: Interface) {
-        let has = |address: IpAddr| interface.addresses.iter().any(|net| net.addr() == address);
-        self.flows.list.retain(|flow| flow.masquerade != Some(leg) || has(flow.reply.dst));
+        let before = self.clone();
         if let Some((_, own)) = self.interfaces.iter_mut().find(|(index, _)| *index == leg) {
             *own = interface;
         }
+        let gone = |address: IpAddr| before.is_local(address) && !self.is_local(address);
+        let stays = |flow: &Flow| !gone(flow.reply.dst) && !gone(flow.original.dst);
+        let list = before.flows.list.iter().filter(|flow| stays(flow)).cloned().collect();
+        self.flows.list = list;
     }
 
     /// The guests behind a port are gone, and what they had with others.
@@ -172,7 +177,30 @@ impl Gateway {
     /// Forgets what is over.
     pub fn expire(&mut self, now: Time) {
         self.flows.expire(now);
-        self.pieces.expire(now);
+        for first in self.pieces.expire(now) {
+            let (Some(src), Some(dst)) =
+                (packet::address(&first, End::Source), packet::address(&first, End::Destination))
+            else {
+                continue;
+            };
+            // N50: only whom the gateway itself should have heard is told, and where from is no matter then
+            if self.is_local(dst) {
+                let travel = Travel { leg: LegIndex(0), sent: &first, piece: None, seen: &[], now };
+                let (kind, code) = if src.is_ipv4() { (11, 1) } else { (3, 1) };
+                let said = self.error(&travel, kind, code, 0);
+                self.owed.extend(said.into_iter().map(|wanted| Wanted { may: true, ..wanted }));
+            }
+        }
+    }
+
+    /// What the gateway may say on its own until somebody has given it time.
+    pub fn owed(&self) -> &[Wanted] {
+        &self.owed
+    }
+
+    /// It was given time.
+    pub fn settle(&mut self) {
+        self.owed.clear();
     }
 
     /// All flows.
@@ -221,7 +249,19 @@ impl Gateway {
             return vec![];
         };
         if self.is_direct(travel.leg, sent_to) {
-            return vec![];
+            // known difference: M1 is asked in FORWARD, behind what is said of hops and sizes
+            let v6 = packet::is_v6(&packet);
+            let mut said = vec![];
+            if let Some((out, _)) = self.route(sent_to).filter(|_| self.is_believed(travel.leg, src, sent_to)) {
+                let mtu = usize::from(self.interface(out).mtu);
+                if packet::ttl(&packet) <= 1 {
+                    said = self.error(travel, if v6 { 3 } else { 11 }, 0, 0);
+                } else if packet::dont_fragment(&packet) && packet.len() > mtu {
+                    said = self.error(travel, if v6 { 2 } else { 3 }, if v6 { 0 } else { 4 }, mtu as u32);
+                }
+            }
+            said.iter_mut().for_each(|wanted| wanted.may = true);
+            return said;
         }
         let mut judged = self.flows.judge(&packet, self.tracking, travel.now);
         let tuple = Tuple::of(&packet).unwrap_or(Tuple {
@@ -237,7 +277,10 @@ impl Gateway {
             return vec![];
         }
         if self.is_local(dst) {
-            return self.answer(&packet, travel);
+            // 0.2: else a segment of a translated connection that does not fit would be answered with a reset
+            let drops = judged.state() == State::Invalid && self.config.invalid == Invalid::Drop;
+            let known = Tuple::of(&packet).is_some_and(|tuple| self.flows.find(&tuple).is_some());
+            return if drops && known { vec![] } else { self.answer(&packet, travel) };
         }
         if self.is_for_everybody(dst) || is_link_local(src) || is_link_local(dst) {
             return vec![];

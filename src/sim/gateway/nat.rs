@@ -8,6 +8,14 @@ use super::tcp::State;
 use super::{Entry, Gateway};
 use crate::router::policy::config::{Config, Publish};
 
+/// L2: who answered and is not on its way out.
+fn must_stay(flow: &Flow) -> bool {
+    let closing = flow.tcp.is_some_and(|connection| {
+        !matches!(connection.state, State::SynSent | State::SynRecv | State::SynSent2 | State::Established)
+    });
+    flow.assured && !closing
+}
+
 /// P4: whichever ports are as good as that one.
 fn class(protocol: u8, port: u16) -> (u16, u16) {
     match (protocol, port) {
@@ -117,7 +125,7 @@ impl Gateway {
     /// Puts a flow into the table; false if there is no room.
     pub(super) fn confirm(&mut self, flow: Flow, seen: &[Entry]) -> bool {
         if self.flows.list.len() >= self.sessions_max {
-            let stays = |flow: &Flow| flow.assured || seen.iter().any(|entry| entry.original == flow.original);
+            let stays = |flow: &Flow| must_stay(flow) || seen.iter().any(|entry| entry.original == flow.original);
             let gone: Vec<_> = (0..self.flows.list.len()).filter(|at| !stays(&self.flows.list[*at])).collect();
             match gone[..] {
                 [] => return false,

@@ -30,8 +30,16 @@ struct Datagram {
 }
 
 impl Pieces {
-    pub(super) fn expire(&mut self, now: Time) {
-        self.waiting.retain(|datagram| now - datagram.since < PATIENCE);
+    /// Gives up what has waited too long, and says what the first pieces of that were.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<Vec<u8>> {
+        let over = |datagram: &Datagram| now - datagram.since >= PATIENCE;
+        let first = |datagram: &Datagram| {
+            let (_, data) = datagram.pieces.first().filter(|(at, _)| *at == 0)?;
+            Some([&datagram.head.clone()?[..], data].concat())
+        };
+        let lost = self.waiting.iter().filter(|datagram| over(datagram)).filter_map(first).collect();
+        self.waiting.retain(|datagram| !over(datagram));
+        lost
     }
 
     /// The packet, or the datagram that it completes and the size of the largest piece of that.

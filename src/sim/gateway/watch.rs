@@ -24,8 +24,8 @@ pub(super) struct Watch {
     /// Nothing leaks: no rule lets go what is of no flow, and everybody is hidden.
     hides: bool,
     accepts_invalid: bool,
-    /// What was translated into what.
-    pairs: Vec<(Tuple, Tuple)>,
+    /// What was translated into what, and the tuples of the flow.
+    pairs: Vec<(Tuple, Tuple, (Tuple, Tuple))>,
 }
 
 impl Watch {
@@ -72,7 +72,7 @@ impl Watch {
             self.leaks(*to, &frame[14..])?;
             self.intrudes(port, *to, &frame[14..], before, after)?;
         }
-        self.inverts(&frame[14..], outputs, after)
+        if self.accepts_invalid { Ok(()) } else { self.inverts(&frame[14..], outputs, after) }
     }
 
     fn sums(&self, packet: &[u8]) -> Result<(), String> {
@@ -110,7 +110,11 @@ impl Watch {
 
     fn home(&self, address: IpAddr) -> Option<usize> {
         let own = |leg: &Interface| leg.addresses.iter().any(|net| net.contains(&address));
-        self.legs[..2].iter().position(own)
+        self.legs[..2].iter().position(own).filter(|_| !self.is_local(address))
+    }
+
+    fn is_local(&self, address: IpAddr) -> bool {
+        self.legs.iter().any(|leg| leg.addresses.iter().any(|net| net.addr() == address))
     }
 
     /// What enters a network inside from another was asked for there, or is published.
@@ -123,9 +127,8 @@ impl Watch {
         after: &[Entry],
     ) -> Result<(), String> {
         let [from, to] = [from, to].map(|port| HOSTS[usize::from(port.0)]);
-        let own = |address| self.legs.iter().any(|leg| leg.addresses.iter().any(|net| net.addr() == address));
         let src = packet::address(packet, End::Source);
-        if to.leg == 2 || from.leg == to.leg || src.is_some_and(own) || !self.hides || self.accepts_invalid {
+        if to.leg == 2 || from.leg == to.leg || src.is_some_and(|src| self.is_local(src)) || !self.hides || self.accepts_invalid {
             return Ok(());
         }
         let Some(dst) = packet::address(packet, End::Destination) else { return Ok(()) };
@@ -140,26 +143,30 @@ impl Watch {
 
     /// What is translated one way is translated back the other way.
     fn inverts(&mut self, packet: &[u8], outputs: &Outputs, after: &[Entry]) -> Result<(), String> {
-        let alive = |tuple: &Tuple| {
-            after.iter().any(|entry| entry.original == *tuple || entry.reply == *tuple)
+        let of = |tuple: &Tuple| {
+            let entry = after.iter().find(|entry| entry.original == *tuple || entry.reply == *tuple);
+            entry.map(|entry| (entry.original, entry.reply))
         };
-        self.pairs.retain(|(into, _)| alive(into));
-        let Some(into) = Tuple::of(packet).filter(alive) else { return Ok(()) };
+        // a flow that is over may be followed by another of the same tuple
+        self.pairs.retain(|(into, _, flow)| of(into) == Some(*flow));
+        let Some((into, flow)) = Tuple::of(packet).and_then(|into| Some((into, of(&into)?))) else {
+            return Ok(());
+        };
         for (_, frame) in outputs {
             let Some(out) = Tuple::of(&frame[14..]).filter(|out| out.protocol == into.protocol) else { continue };
-            // an answer of the gateway's own
-            if (out.src, out.dst) == (into.dst, into.src) {
+            // an answer of the gateway's own, or an error
+            if (out.src, out.dst) == (into.dst, into.src) || out.inverse().is_none() {
                 continue;
             }
-            for (first, second) in &self.pairs {
+            for (first, second, _) in self.pairs.iter().filter(|(.., other)| *other == flow) {
                 let back = Some(into) == second.inverse() && Some(out) != first.inverse();
                 let again = into == *first && out != *second;
                 if back || again {
                     return Err(format!("{first:?} became {second:?}, but {into:?} becomes {out:?}"));
                 }
             }
-            if !self.pairs.contains(&(into, out)) {
-                self.pairs.push((into, out));
+            if !self.pairs.contains(&(into, out, flow)) {
+                self.pairs.push((into, out, flow));
             }
         }
         Ok(())
@@ -168,7 +175,12 @@ impl Watch {
 
 /// No tuple is of two flows.
 fn bijection(entries: &[Entry]) -> Result<(), String> {
-    let mut tuples: Vec<_> = entries.iter().flat_map(|entry| [entry.original, entry.reply]).collect();
+    // who talks to itself is its own answer
+    let both = |entry: &Entry| match entry.original == entry.reply {
+        true => vec![entry.original],
+        false => vec![entry.original, entry.reply],
+    };
+    let mut tuples: Vec<_> = entries.iter().flat_map(both).collect();
     tuples.sort();
     match tuples.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(()),

@@ -157,6 +157,16 @@ impl Teller {
     }
 
     fn talk(&mut self) -> Talk {
+        loop {
+            let talk = self.any_talk();
+            // nobody asks a gateway about himself
+            if talk.from != talk.to {
+                return talk;
+            }
+        }
+    }
+
+    fn any_talk(&mut self) -> Talk {
         let rng = &mut self.rng;
         let v6 = rng.chance(25);
         let protocol = *rng.pick(&[TCP, TCP, TCP, TCP, UDP, UDP, UDP, if v6 { ICMPV6 } else { ICMP }, 99]);
@@ -273,7 +283,7 @@ impl Teller {
                 1 => spoil.sum = true,
                 2 => spoil.byte = Some((rng.below(60) as u16, rng.next_u64() as u8)),
                 3 => {
-                    let wrong = [host(0, 9, v6), host(1, 2, v6), host(2, 10, v6), host(2, 1, v6), remote(1, v6)];
+                    let wrong = [host(0, 4, v6), host(1, 2, v6), host(2, 10, v6), host(2, 1, v6), remote(1, v6)];
                     spoil.from = Some(*rng.pick(&wrong));
                 }
                 _ => {}
