@@ -4,7 +4,7 @@
 use vswitchd::sim::gateway::{Machine, Stage, Story, Taste};
 use vswitchd::sim::seed_from_environment;
 
-const STORY: usize = 400;
+const STORY: usize = 300;
 const PLAIN: Taste =
     Taste { settings: false, rules: false, changes: false, pieces: false, small: false, odd: 0 };
 
@@ -49,7 +49,7 @@ fn everything_at_once() {
 }
 
 fn agree(taste: Taste) {
-    let stories = std::env::var("VSWITCHD_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let stories = std::env::var("VSWITCHD_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let first = seed_from_environment(1);
     for seed in first..first + stories {
         let story = Story::new(seed, taste, STORY);

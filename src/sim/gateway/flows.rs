@@ -9,6 +9,9 @@ use crate::frame::LegIndex;
 use crate::router::policy::config::Publish;
 use crate::time::Time;
 
+/// How long a flow that is over may take up room (L3).
+const SWEEP: Duration = Duration::from_secs(60);
+
 /// A flow: a line of /proc/net/nf_conntrack.
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
@@ -42,6 +45,8 @@ pub(super) enum Judged {
     First(Box<Flow>),
     /// Of that one.
     Of { flow: usize, reply: bool, state: State },
+    /// It claims to be of one, and does not fit it.
+    Unfit,
     /// Of none.
     Without(State),
 }
@@ -51,6 +56,7 @@ impl Judged {
         match self {
             Self::First(_) => State::New,
             Self::Of { state, .. } | Self::Without(state) => *state,
+            Self::Unfit => State::Invalid,
         }
     }
 }
@@ -65,6 +71,8 @@ pub(super) struct Tracking {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flows {
     pub(super) list: Vec<Flow>,
+    /// When others were over.
+    over: Vec<Time>,
 }
 
 impl Flow {
@@ -139,7 +147,19 @@ impl Flow {
 
 impl Flows {
     pub(super) fn expire(&mut self, now: Time) {
+        let over = self.list.iter().map(|flow| flow.expires).filter(|expires| *expires <= now);
+        self.over.extend(over);
         self.list.retain(|flow| flow.expires > now);
+    }
+
+    /// What is long over takes no room any more.
+    pub(super) fn sweep(&mut self, now: Time) {
+        self.over.retain(|expires| now - *expires < SWEEP);
+    }
+
+    /// How many flows lie in the table at most: those that are over may not have been swept out yet (L3).
+    pub(super) fn at_most(&self) -> usize {
+        self.list.len() + self.over.len()
     }
 
     /// The flow with that tuple, and whether it is that of its answers.
@@ -212,7 +232,7 @@ impl Flows {
                     if let Some(timeout) = at_most {
                         flow.expires = now + timeout;
                     }
-                    return invalid;
+                    return Judged::Unfit;
                 }
                 // seen once more on its way out, by its translation alone
                 Outcome::Kill => flow.expires = now,

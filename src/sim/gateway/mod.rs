@@ -21,6 +21,7 @@ mod tcp;
 mod watch;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -38,6 +39,9 @@ use crate::router::interface::{Interface, ReversePath, is_link_local};
 use crate::router::policy::config::{Config, Invalid};
 use crate::time::Time;
 use crate::wire::mac::Mac;
+
+/// How long the gateway takes at most to find out that nobody is there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Somebody on one of the gateway's wires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +100,7 @@ pub struct Gateway {
     /// Who was told of an error, and when.
     told: Vec<(IpAddr, Time)>,
     /// What may be said of what never came.
-    owed: Vec<Wanted>,
+    owed: Vec<(Wanted, Time)>,
     /// What was wrong with what the real one chose.
     illegal: Option<String>,
 }
@@ -188,19 +192,24 @@ impl Gateway {
                 let travel = Travel { leg: LegIndex(0), sent: &first, piece: None, seen: &[], now };
                 let (kind, code) = if src.is_ipv4() { (11, 1) } else { (3, 1) };
                 let said = self.error(&travel, kind, code, 0);
-                self.owed.extend(said.into_iter().map(|wanted| Wanted { may: true, ..wanted }));
+                self.owe(said, now);
             }
         }
     }
 
     /// What the gateway may say on its own until somebody has given it time.
-    pub fn owed(&self) -> &[Wanted] {
-        &self.owed
+    pub fn owed(&self) -> Vec<Wanted> {
+        self.owed.iter().map(|(wanted, _)| wanted.clone()).collect()
     }
 
-    /// It was given time.
-    pub fn settle(&mut self) {
-        self.owed.clear();
+    /// It was given time: what it has not said by now it will not say.
+    pub fn settle(&mut self, now: Time) {
+        self.owed.retain(|(_, since)| now - *since < PATIENCE);
+        self.flows.sweep(now);
+    }
+
+    fn owe(&mut self, said: Vec<Wanted>, now: Time) {
+        self.owed.extend(said.into_iter().map(|wanted| (Wanted { may: true, ..wanted }, now)));
     }
 
     /// All flows.
@@ -249,7 +258,8 @@ impl Gateway {
             return vec![];
         };
         if self.is_direct(travel.leg, sent_to) {
-            // known difference: M1 is asked in FORWARD, behind what is said of hops and sizes
+            // known difference: M1 is asked in FORWARD, behind flows and what is said of hops and sizes
+            let _ = self.flows.judge(&packet, self.tracking, travel.now);
             let v6 = packet::is_v6(&packet);
             let mut said = vec![];
             if let Some((out, _)) = self.route(sent_to).filter(|_| self.is_believed(travel.leg, src, sent_to)) {
@@ -278,9 +288,8 @@ impl Gateway {
         }
         if self.is_local(dst) {
             // 0.2: else a segment of a translated connection that does not fit would be answered with a reset
-            let drops = judged.state() == State::Invalid && self.config.invalid == Invalid::Drop;
-            let known = Tuple::of(&packet).is_some_and(|tuple| self.flows.find(&tuple).is_some());
-            return if drops && known { vec![] } else { self.answer(&packet, travel) };
+            let drops = matches!(judged, Judged::Unfit) && self.config.invalid == Invalid::Drop;
+            return if drops { vec![] } else { self.answer(&packet, travel) };
         }
         if self.is_for_everybody(dst) || is_link_local(src) || is_link_local(dst) {
             return vec![];
@@ -316,6 +325,11 @@ impl Gateway {
         if !self.translate_source(&mut packet, judged, &passing, next_hop, travel) {
             return vec![];
         }
+        if !self.stations.iter().any(|station| station.leg == out && station.addresses.contains(&next_hop)) {
+            let (kind, code) = if src.is_ipv4() { (3, 1) } else { (1, 3) };
+            let said = self.error(travel, kind, code, 0);
+            self.owe(said, travel.now);
+        }
         self.leave(packet, out, next_hop, travel.piece, false, false)
     }
 
@@ -336,7 +350,7 @@ impl Gateway {
             Judged::Of { flow, reply, .. } => {
                 self.flows.list[*flow].translate(packet, End::Destination, *reply);
             }
-            Judged::Without(_) => {}
+            Judged::Unfit | Judged::Without(_) => {}
         }
     }
 
@@ -363,7 +377,7 @@ impl Gateway {
                 self.flows.list[flow].translate_error(packet, End::Source, reply);
             }
             Judged::Of { flow, reply, .. } => self.flows.list[flow].translate(packet, End::Source, reply),
-            Judged::Without(_) => {}
+            Judged::Unfit | Judged::Without(_) => {}
         }
         true
     }

@@ -100,7 +100,7 @@ impl Gateway {
 
     /// What other flows from the same place have got.
     fn mappings(&self, original: &Tuple, now: Tuple) -> Vec<Tuple> {
-        let Flows { list } = &self.flows;
+        let Flows { list, .. } = &self.flows;
         let same = list.iter().filter(|flow| {
             let other = &flow.original;
             (other.src, other.sport, other.protocol) == (original.src, original.sport, original.protocol)
@@ -124,11 +124,13 @@ impl Gateway {
 
     /// Puts a flow into the table; false if there is no room.
     pub(super) fn confirm(&mut self, flow: Flow, seen: &[Entry]) -> bool {
-        if self.flows.list.len() >= self.sessions_max {
+        if self.flows.at_most() >= self.sessions_max {
             let stays = |flow: &Flow| must_stay(flow) || seen.iter().any(|entry| entry.original == flow.original);
             let gone: Vec<_> = (0..self.flows.list.len()).filter(|at| !stays(&self.flows.list[*at])).collect();
+            let full = self.flows.list.len() >= self.sessions_max;
             match gone[..] {
-                [] => return false,
+                [] if full || !seen.iter().any(|entry| entry.original == flow.original) => return false,
+                [] => {}
                 [victim] => {
                     self.flows.list.remove(victim);
                 }

@@ -98,7 +98,7 @@ impl Datagram {
     /// False if the piece contradicts the others: all are lost.
     fn add(&mut self, head: &[u8], at: usize, data: Vec<u8>, more: bool) -> bool {
         let end = at + data.len();
-        if self.pieces.iter().any(|(start, piece)| *start == at && *piece == data) {
+        if self.runs().iter().any(|(start, stop)| *start <= at && end <= *stop) {
             return true;
         }
         let overlaps = self.pieces.iter().any(|(start, piece)| *start < end && at < start + piece.len());
@@ -116,6 +116,18 @@ impl Datagram {
         self.pieces.push((at, data));
         self.pieces.sort();
         true
+    }
+
+    /// What is here in one piece each, from where to where: what lies within is there already.
+    fn runs(&self) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = vec![];
+        for (at, piece) in &self.pieces {
+            match runs.last_mut() {
+                Some((_, end)) if *end == *at => *end += piece.len(),
+                _ => runs.push((*at, at + piece.len())),
+            }
+        }
+        runs
     }
 
     fn whole(&self) -> Option<Vec<u8>> {

@@ -91,6 +91,10 @@ impl Gateway {
         if from != to && [here, there].into_iter().any(|own| guards(own) && own.inside.internal) {
             return Verdict::Drop;
         }
+        // C16: the hairpin, of whatever network
+        if guards(there) && from == to && rewritten && self.is_target(&tuple) {
+            return Verdict::Accept;
+        }
         if guards(there) && !there.inside.internal {
             // M8, for guests of the same network too: the hairpin, which works however icc is set
             let opened = rewritten || (is_routed(there) && from != to);
@@ -135,7 +139,9 @@ impl Gateway {
         match here.inside.source_nat {
             SourceNat::Masquerade => masquerade(),
             SourceNat::None => None,
-            SourceNat::To(first, last) => (first.is_ipv4() == tuple.src.is_ipv4()).then_some((first, last)),
+            SourceNat::To(first, last) if first.is_ipv4() == tuple.src.is_ipv4() => Some((first, last)),
+            // what is said of one family says nothing of the other
+            SourceNat::To(..) => masquerade(),
         }
     }
 }
