@@ -9,9 +9,11 @@
 //! No text whatever makes it panic, and its work is bounded by the size of the text.
 
 mod address;
+mod counts;
 mod diagnostic;
 mod expects;
 mod fdb;
+mod gateways;
 mod guards;
 mod legs;
 mod link_local;
@@ -24,6 +26,7 @@ mod networks;
 mod nodes;
 mod ports;
 mod raw;
+mod router;
 mod rows;
 mod scope;
 mod segments;
@@ -40,7 +43,6 @@ use scope::Scope;
 use tables::RawFile;
 
 use crate::control::plan::Plan;
-use crate::frame::PORTS_MAX;
 
 /// What the text means. `stem` is the file's name without its extension, and the lab's unless the text names it.
 ///
@@ -61,16 +63,17 @@ pub fn parse(text: &str, stem: &str) -> Result<(Plan, Vec<Diagnostic>), Diagnost
 
 fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     let name = lab_name(scope, raw, stem);
-    let (mut networks, mut ports) = networks::resolve(scope, raw.network.value());
+    let (networks, mut ports) = networks::resolve(scope, raw.network.value());
     nodes::claim_names(scope, raw.node.value());
     ports.extend(ports::resolve(scope, raw.port.value(), &networks));
-    let (mut nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
+    let (nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
     ports.extend(node_ports);
-    check_count(scope, &ports);
     let links = links::resolve(scope, raw.link.value(), &networks);
+    let routers = router::resolve(scope, raw.router.value(), &networks);
     segments::check(scope, &links, &ports, &networks);
-    macs::assign(scope, &name, &mut networks, &mut ports, &mut nodes);
-    let mut plan = Plan { networks, links, ports, nodes, ..Plan::empty(&name) };
+    let mut plan = Plan { networks, links, routers, ports, nodes, ..Plan::empty(&name) };
+    macs::assign(scope, &mut plan);
+    counts::check(scope, &plan);
     legs::check_backups(scope, &plan);
     plan.fdb = fdb::resolve(scope, raw.fdb.value(), &plan);
     plan.groups = mdb::resolve(scope, raw.mdb.value(), &plan);
@@ -86,12 +89,4 @@ fn lab_name(scope: &mut Scope, raw: &RawFile, stem: &str) -> String {
         }
         None => names::from_stem(stem),
     }
-}
-
-fn check_count(scope: &mut Scope, ports: &[crate::control::plan::Port]) {
-    let Some(extra) = ports.get(PORTS_MAX) else { return };
-    let span = scope.ports.first(&extra.name).unwrap_or_default();
-    scope
-        .error(span, "one too many", format!("the lab has {} ports", ports.len()))
-        .help(format!("at most {PORTS_MAX}, as the kernel's bridge; split the lab into several files"));
 }
