@@ -71,7 +71,8 @@ impl Gateway {
     fn reset(&self, travel: &Travel<'_>) -> Vec<Wanted> {
         let sent = travel.sent;
         let Some((_, at)) = packet::transport(sent) else { return vec![] };
-        let (Some(src), Some(dst)) = (packet::address(sent, End::Source), packet::address(sent, End::Destination))
+        let (Some(src), Some(dst)) =
+            (packet::address(sent, End::Source), packet::address(sent, End::Destination))
         else {
             return vec![];
         };
@@ -79,13 +80,16 @@ impl Gateway {
         if header.rst() || !packet::is_right(sent) {
             return vec![];
         }
-        let len = (sent.len() - at - header.slice().len()) as u32 + u32::from(header.syn()) + u32::from(header.fin());
+        let len = (sent.len() - at - header.slice().len()) as u32
+            + u32::from(header.syn())
+            + u32::from(header.fin());
         let (seq, ack, flags) = if header.ack() {
             (header.acknowledgment_number(), 0, 4)
         } else {
             (0, header.sequence_number().wrapping_add(len), 0x14)
         };
-        let mut segment = [header.destination_port().to_be_bytes(), header.source_port().to_be_bytes()].concat();
+        let mut segment =
+            [header.destination_port().to_be_bytes(), header.source_port().to_be_bytes()].concat();
         segment.extend(seq.to_be_bytes());
         segment.extend(ack.to_be_bytes());
         segment.extend([0x50, flags, 0, 0, 0, 0, 0, 0]);
@@ -101,7 +105,8 @@ impl Gateway {
     /// An error for the sender of a packet, quoting what it sent.
     pub(super) fn error(&mut self, travel: &Travel<'_>, kind: u8, code: u8, rest: u32) -> Vec<Wanted> {
         let sent = travel.sent;
-        let (Some(src), Some(dst)) = (packet::address(sent, End::Source), packet::address(sent, End::Destination))
+        let (Some(src), Some(dst)) =
+            (packet::address(sent, End::Source), packet::address(sent, End::Destination))
         else {
             return vec![];
         };

@@ -209,7 +209,9 @@ impl Flows {
         }
         let Some(tuple) = Tuple::of(bytes) else { return invalid };
         let Some((index, reply)) = self.find(&tuple) else {
-            return self.begin(tuple, segment.as_ref(), payload, tracking, now).map_or(invalid, Judged::First);
+            return self
+                .begin(tuple, segment.as_ref(), payload, tracking, now)
+                .map_or(invalid, Judged::First);
         };
         let flow = &mut self.list[index];
         let known = Known {
@@ -274,7 +276,8 @@ impl Flows {
                     remaining: Duration::ZERO,
                     liberal: tracking.liberal,
                 };
-                let Outcome::Accept { timeout: Some(patience), .. } = connection.follow(segment, &known) else {
+                let Outcome::Accept { timeout: Some(patience), .. } = connection.follow(segment, &known)
+                else {
                     return None;
                 };
                 timeout = patience;

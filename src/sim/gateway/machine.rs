@@ -183,7 +183,10 @@ impl System for Machine {
     }
 
     fn memory(&self) -> usize {
-        self.fabric.router(ROUTER).and_then(|router| router.sessions()).map_or(0, |sessions| sessions.memory())
+        self.fabric
+            .router(ROUTER)
+            .and_then(|router| router.sessions())
+            .map_or(0, |sessions| sessions.memory())
     }
 }
 

@@ -26,8 +26,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::flows::{Flow, Flows, Judged, State, Tracking};
-use self::packet::End;
 pub use self::machine::{Machine, Outputs, System};
+use self::packet::End;
 pub use self::packet::Tuple;
 use self::pieces::Pieces;
 use self::policy::{Passing, Verdict};
@@ -100,9 +100,18 @@ pub struct Gateway {
     /// Who was told of an error, and when.
     told: Vec<(IpAddr, Time)>,
     /// What may be said of what never came.
-    owed: Vec<(Wanted, Time)>,
+    owed: Vec<Owed>,
     /// What was wrong with what the real one chose.
     illegal: Option<String>,
+}
+
+/// An error that may be told later.
+#[derive(Clone, Debug)]
+struct Owed {
+    sent: Vec<u8>,
+    kind: u8,
+    code: u8,
+    since: Time,
 }
 
 /// A packet on its way.
@@ -189,27 +198,26 @@ impl Gateway {
             };
             // N50: only whom the gateway itself should have heard is told, and where from is no matter then
             if self.is_local(dst) {
-                let travel = Travel { leg: LegIndex(0), sent: &first, piece: None, seen: &[], now };
                 let (kind, code) = if src.is_ipv4() { (11, 1) } else { (3, 1) };
-                let said = self.error(&travel, kind, code, 0);
-                self.owe(said, now);
+                self.owed.push(Owed { sent: first, kind, code, since: now });
             }
         }
     }
 
     /// What the gateway may say on its own until somebody has given it time.
-    pub fn owed(&self) -> Vec<Wanted> {
-        self.owed.iter().map(|(wanted, _)| wanted.clone()).collect()
+    pub fn owed(&mut self) -> Vec<Wanted> {
+        let mut all = vec![];
+        for Owed { sent, kind, code, since } in self.owed.clone() {
+            let travel = Travel { leg: LegIndex(0), sent: &sent, piece: None, seen: &[], now: since };
+            all.extend(self.error(&travel, kind, code, 0));
+        }
+        all.into_iter().map(|wanted| Wanted { may: true, ..wanted }).collect()
     }
 
     /// It was given time: what it has not said by now it will not say.
     pub fn settle(&mut self, now: Time) {
-        self.owed.retain(|(_, since)| now - *since < PATIENCE);
+        self.owed.retain(|owed| now - owed.since < PATIENCE);
         self.flows.sweep(now);
-    }
-
-    fn owe(&mut self, said: Vec<Wanted>, now: Time) {
-        self.owed.extend(said.into_iter().map(|wanted| (Wanted { may: true, ..wanted }, now)));
     }
 
     /// All flows.
@@ -243,9 +251,7 @@ impl Gateway {
         match self.pieces.gather(packet, now) {
             // it waits for the others, or is lost with them
             None => vec![],
-            Some((whole, piece)) => {
-                self.travel(&whole, &Travel { leg, sent: &whole, piece, seen, now })
-            }
+            Some((whole, piece)) => self.travel(&whole, &Travel { leg, sent: &whole, piece, seen, now }),
         }
     }
 
@@ -262,7 +268,8 @@ impl Gateway {
             let _ = self.flows.judge(&packet, self.tracking, travel.now);
             let v6 = packet::is_v6(&packet);
             let mut said = vec![];
-            if let Some((out, _)) = self.route(sent_to).filter(|_| self.is_believed(travel.leg, src, sent_to)) {
+            if let Some((out, _)) = self.route(sent_to).filter(|_| self.is_believed(travel.leg, src, sent_to))
+            {
                 let mtu = usize::from(self.interface(out).mtu);
                 if packet::ttl(&packet) <= 1 {
                     said = self.error(travel, if v6 { 3 } else { 11 }, 0, 0);
@@ -327,8 +334,7 @@ impl Gateway {
         }
         if !self.stations.iter().any(|station| station.leg == out && station.addresses.contains(&next_hop)) {
             let (kind, code) = if src.is_ipv4() { (3, 1) } else { (1, 3) };
-            let said = self.error(travel, kind, code, 0);
-            self.owe(said, travel.now);
+            self.owed.push(Owed { sent: travel.sent.to_vec(), kind, code, since: travel.now });
         }
         self.leave(packet, out, next_hop, travel.piece, false, false)
     }
@@ -415,9 +421,10 @@ impl Gateway {
 
     /// The leg, and whom to hand it to there: of all routes, the one that says most.
     fn route(&self, to: IpAddr) -> Option<(LegIndex, IpAddr)> {
-        let near = self.interfaces.iter().flat_map(|(leg, own)| {
-            own.addresses.iter().map(|net| (net.trunc(), None, *leg))
-        });
+        let near = self
+            .interfaces
+            .iter()
+            .flat_map(|(leg, own)| own.addresses.iter().map(|net| (net.trunc(), None, *leg)));
         let all = near.chain(self.routes.iter().copied()).filter(|(net, ..)| net.contains(&to));
         let (_, via, leg) = all.max_by_key(|(net, ..)| net.prefix_len())?;
         Some((leg, via.unwrap_or(to)))
@@ -438,10 +445,12 @@ impl Gateway {
         let interface = self.interface(out);
         let kind: [u8; 2] = if packet::is_v6(&packet) { [0x86, 0xdd] } else { [8, 0] };
         let head = [&to.mac.0[..], &interface.mac.0, &kind].concat();
-        let packets = pieces::cut(packet, usize::from(interface.mtu), piece);
-        let wanted = |packet: Vec<u8>| {
-            Wanted { port: to.port, frame: [&head[..], &packet].concat(), own, may }
+        let packets = match packet::is_v6(&packet) {
+            true => pieces::cut_own(packet, usize::from(interface.mtu)),
+            false => pieces::cut(packet, usize::from(interface.mtu), piece),
         };
+        let wanted =
+            |packet: Vec<u8>| Wanted { port: to.port, frame: [&head[..], &packet].concat(), own, may };
         packets.into_iter().map(wanted).collect()
     }
 }

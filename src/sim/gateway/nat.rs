@@ -29,7 +29,12 @@ fn class(protocol: u8, port: u16) -> (u16, u16) {
 impl Gateway {
     /// Gives a new flow its source; `range` is what the rules say, none if they say nothing. False if there is nothing
     /// left.
-    pub(super) fn allocate(&mut self, flow: &mut Flow, range: Option<(IpAddr, IpAddr)>, seen: &[Entry]) -> bool {
+    pub(super) fn allocate(
+        &mut self,
+        flow: &mut Flow,
+        range: Option<(IpAddr, IpAddr)>,
+        seen: &[Entry],
+    ) -> bool {
         let (first, last) = range.unwrap_or((flow.original.src, flow.original.src));
         let ports = range.and(self.config.ports);
         let icmp = matches!(flow.original.protocol, ICMP | ICMPV6);
@@ -110,7 +115,9 @@ impl Gateway {
 
     /// P6: whether who has that port is over, and goes.
     fn evict(&mut self, flow: &Flow, wanted: &Tuple) -> bool {
-        let Some((at, true)) = wanted.inverse().and_then(|reply| self.flows.find(&reply)) else { return false };
+        let Some((at, true)) = wanted.inverse().and_then(|reply| self.flows.find(&reply)) else {
+            return false;
+        };
         let other = &self.flows.list[at];
         let over = |flow: &Flow| {
             flow.tcp.is_some_and(|connection| matches!(connection.state, State::TimeWait | State::Close))
@@ -125,8 +132,10 @@ impl Gateway {
     /// Puts a flow into the table; false if there is no room.
     pub(super) fn confirm(&mut self, flow: Flow, seen: &[Entry]) -> bool {
         if self.flows.at_most() >= self.sessions_max {
-            let stays = |flow: &Flow| must_stay(flow) || seen.iter().any(|entry| entry.original == flow.original);
-            let gone: Vec<_> = (0..self.flows.list.len()).filter(|at| !stays(&self.flows.list[*at])).collect();
+            let stays =
+                |flow: &Flow| must_stay(flow) || seen.iter().any(|entry| entry.original == flow.original);
+            let gone: Vec<_> =
+                (0..self.flows.list.len()).filter(|at| !stays(&self.flows.list[*at])).collect();
             let full = self.flows.list.len() >= self.sessions_max;
             match gone[..] {
                 [] if full || !seen.iter().any(|entry| entry.original == flow.original) => return false,

@@ -279,9 +279,9 @@ fn patch(field: &mut [u8], before: &[u8], after: &[u8]) {
 
 /// The one's complement sum of everything.
 pub(super) fn sum(bytes: &[u8]) -> u16 {
-    bytes.chunks(2).fold(0, |total, pair| {
-        add(total, u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
-    })
+    bytes
+        .chunks(2)
+        .fold(0, |total, pair| add(total, u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
 }
 
 fn add(a: u16, b: u16) -> u16 {

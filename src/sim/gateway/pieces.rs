@@ -53,7 +53,8 @@ impl Pieces {
             return Some((packet, None));
         }
         let head = usize::from(packet[0] & 15) * 4;
-        let (src, dst) = (packet::address(&packet, End::Source)?, packet::address(&packet, End::Destination)?);
+        let (src, dst) =
+            (packet::address(&packet, End::Source)?, packet::address(&packet, End::Destination)?);
         let name = (src, dst, packet[9], u16::from_be_bytes([packet[4], packet[5]]));
         let data = packet[head..].to_vec();
         if more && (data.is_empty() || !data.len().is_multiple_of(8)) {
@@ -84,15 +85,7 @@ impl Pieces {
 
 impl Datagram {
     fn new(name: Name, since: Time) -> Self {
-        Self {
-            name,
-            since,
-            pieces: vec![],
-            head: None,
-            end: None,
-            largest: 0,
-            largest_whole: 0,
-        }
+        Self { name, since, pieces: vec![], head: None, end: None, largest: 0, largest_whole: 0 }
     }
 
     /// False if the piece contradicts the others: all are lost.
@@ -168,6 +161,26 @@ pub(super) fn cut(packet: Vec<u8>, mtu: usize, piece: Option<usize>) -> Vec<Vec<
         piece[6..8].copy_from_slice(&((at * room / 8) as u16 | more).to_be_bytes());
         piece[6] |= keeps;
         packet::seal_header(&mut piece);
+        piece
+    };
+    data.chunks(room).enumerate().map(one).collect()
+}
+
+/// A packet of IPv6 of the gateway's own; its pieces get their name later. Others are never too long here.
+pub(super) fn cut_own(packet: Vec<u8>, mtu: usize) -> Vec<Vec<u8>> {
+    if packet.len() <= mtu {
+        return vec![packet];
+    }
+    let room = (mtu - 48) / 8 * 8;
+    let data = &packet[40..];
+    let count = data.len().div_ceil(room);
+    let one = |(at, data): (usize, &[u8])| {
+        let place = (at * room) as u16 | u16::from(at + 1 < count);
+        let extension = [&[packet[6], 0][..], &place.to_be_bytes(), &[0; 4]].concat();
+        let mut piece = [&packet[..40], &extension, data].concat();
+        let len = (piece.len() - 40) as u16;
+        piece[4..6].copy_from_slice(&len.to_be_bytes());
+        piece[6] = 44;
         piece
     };
     data.chunks(room).enumerate().map(one).collect()

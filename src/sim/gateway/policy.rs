@@ -57,7 +57,8 @@ impl Gateway {
                 && (publish.ports.0..=publish.ports.1).contains(&tuple.dport)
                 && publish.to.is_ipv4() == tuple.dst.is_ipv4()
                 && publish.listen.is_none_or(|listen| listen == tuple.dst)
-                && (publish.allow_from.is_empty() || publish.allow_from.iter().any(|net| net.contains(&tuple.src)))
+                && (publish.allow_from.is_empty()
+                    || publish.allow_from.iter().any(|net| net.contains(&tuple.src)))
         };
         self.config.publishes.iter().find(matches).cloned()
     }
@@ -151,7 +152,8 @@ fn asks(rule: &Rule, passing: &Passing) -> bool {
     let Passing { from, to, tuple, state, .. } = *passing;
     let has_ports = matches!(tuple.protocol, TCP | UDP);
     let within = |ranges: &[(u16, u16)], port: u16| {
-        ranges.is_empty() || (has_ports && ranges.iter().any(|(first, last)| (*first..=*last).contains(&port)))
+        ranges.is_empty()
+            || (has_ports && ranges.iter().any(|(first, last)| (*first..=*last).contains(&port)))
     };
     let state = match state {
         State::Established => States::ESTABLISHED,

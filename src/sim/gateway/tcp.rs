@@ -152,7 +152,8 @@ impl Segment {
     /// T1, T19. None if it is invalid.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let header = TcpHeaderSlice::from_slice(bytes).ok()?;
-        let (syn, ack, rst, fin, urg) = (header.syn(), header.ack(), header.rst(), header.fin(), header.urg());
+        let (syn, ack, rst, fin, urg) =
+            (header.syn(), header.ack(), header.rst(), header.fin(), header.urg());
         let kind = match (syn, ack, rst, fin, urg) {
             (true, false, false, false, _) => Kind::Syn,
             (true, true, false, false, false) => Kind::SynAck,
@@ -528,8 +529,8 @@ impl Connection {
             (seq, end) = (sender.end, sender.end);
         }
         let lenient = liberal || sender.liberal;
-        let reaches = receiver.maxwin == 0
-            || after(end, sender.end.wrapping_sub(receiver.maxwin).wrapping_sub(1));
+        let reaches =
+            receiver.maxwin == 0 || after(end, sender.end.wrapping_sub(receiver.maxwin).wrapping_sub(1));
         let recent = after(sack, receiver.end.wrapping_sub(sender.ack_window()).wrapping_sub(1));
         let known = is_before(sack, receiver.end.wrapping_add(1));
         // I
@@ -592,7 +593,9 @@ enum Fit {
 
 enum Reset {
     /// It ends the connection; `checked` says that it need not be in the window.
-    Closes { checked: bool },
+    Closes {
+        checked: bool,
+    },
     Invalid,
     /// It might: the connection stays as it is.
     Keep,

@@ -81,6 +81,7 @@ impl Watch {
             return Err("a header's checksum is wrong".to_owned());
         }
         let piece = !packet::is_v6(packet) && u16::from_be_bytes([packet[6], packet[7]]) & 0x3fff != 0;
+        let piece = piece || (packet::is_v6(packet) && packet[6] == 44);
         match piece || self.accepts_invalid || packet::is_right(packet) {
             true => Ok(()),
             false => Err("a checksum is wrong".to_owned()),
@@ -128,7 +129,12 @@ impl Watch {
     ) -> Result<(), String> {
         let [from, to] = [from, to].map(|port| HOSTS[usize::from(port.0)]);
         let src = packet::address(packet, End::Source);
-        if to.leg == 2 || from.leg == to.leg || src.is_some_and(|src| self.is_local(src)) || !self.hides || self.accepts_invalid {
+        if to.leg == 2
+            || from.leg == to.leg
+            || src.is_some_and(|src| self.is_local(src))
+            || !self.hides
+            || self.accepts_invalid
+        {
             return Ok(());
         }
         let Some(dst) = packet::address(packet, End::Destination) else { return Ok(()) };
@@ -153,7 +159,9 @@ impl Watch {
             return Ok(());
         };
         for (_, frame) in outputs {
-            let Some(out) = Tuple::of(&frame[14..]).filter(|out| out.protocol == into.protocol) else { continue };
+            let Some(out) = Tuple::of(&frame[14..]).filter(|out| out.protocol == into.protocol) else {
+                continue;
+            };
             // an answer of the gateway's own, or an error
             if (out.src, out.dst) == (into.dst, into.src) || out.inverse().is_none() {
                 continue;

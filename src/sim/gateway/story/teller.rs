@@ -72,7 +72,8 @@ impl Teller {
         if rng.chance(20) {
             own.tcp_reset = !own.tcp_reset;
         }
-        own.reverse_path = *rng.pick(&[own.reverse_path, own.reverse_path, ReversePath::Loose, ReversePath::Strict]);
+        own.reverse_path =
+            *rng.pick(&[own.reverse_path, own.reverse_path, ReversePath::Loose, ReversePath::Strict]);
         if leg < 2 {
             own.inside.icc = rng.chance(70);
             own.inside.internal = rng.chance(10);
@@ -94,7 +95,10 @@ impl Teller {
             publish(None, Protocol::Tcp, (8080, 8081), host(0, 2, true), 80),
             publish(None, Protocol::Udp, (53, 53), host(1, 2, false), 5353),
             Publish {
-                allow_from: vec!["192.0.2.10/32".parse().expect("a prefix"), "10.0.0.0/8".parse().expect("a prefix")],
+                allow_from: vec![
+                    "192.0.2.10/32".parse().expect("a prefix"),
+                    "10.0.0.0/8".parse().expect("a prefix"),
+                ],
                 ..publish(None, Protocol::Tcp, (2222, 2222), host(1, 3, false), 22)
             },
         ];
@@ -119,7 +123,8 @@ impl Teller {
             States::ESTABLISHED,
             States::INVALID,
         ];
-        let nets = ["10.1.0.0/24", "10.1.0.2/32", "10.2.0.0/24", "192.0.2.0/24", "198.51.100.1/32", "fd00::/64"];
+        let nets =
+            ["10.1.0.0/24", "10.1.0.2/32", "10.2.0.0/24", "192.0.2.0/24", "198.51.100.1/32", "fd00::/64"];
         let net = |rng: &mut Rng| match rng.chance(30) {
             true => vec![rng.pick(&nets).parse().expect("a prefix")],
             false => vec![],
@@ -259,7 +264,8 @@ impl Teller {
         }
         let (protocol, reply) = (talk.protocol, self.rng.chance(45));
         let long = self.taste.pieces && self.rng.chance(25);
-        let len = if long { *self.rng.pick(&[1300, 1450, 1472, 1473, 3000]) } else { self.rng.below(20) as u16 };
+        let len =
+            if long { *self.rng.pick(&[1300, 1450, 1472, 1473, 3000]) } else { self.rng.below(20) as u16 };
         if long {
             spoil.whole = self.rng.chance(40);
         }
@@ -283,7 +289,8 @@ impl Teller {
                 1 => spoil.sum = true,
                 2 => spoil.byte = Some((rng.below(60) as u16, rng.next_u64() as u8)),
                 3 => {
-                    let wrong = [host(0, 4, v6), host(1, 2, v6), host(2, 10, v6), host(2, 1, v6), remote(1, v6)];
+                    let wrong =
+                        [host(0, 4, v6), host(1, 2, v6), host(2, 10, v6), host(2, 1, v6), remote(1, v6)];
                     spoil.from = Some(*rng.pick(&wrong));
                 }
                 _ => {}
@@ -371,8 +378,7 @@ impl Teller {
         let side = rng.chance(50);
         let [own, other] = [progress.sent[usize::from(side)], progress.sent[usize::from(!side)]];
         let far = 1 << (10 + rng.below(21));
-        let plain =
-            Segment { flags: ACK, seq: own, ack: other, window: 5000, len: 0, options: vec![] };
+        let plain = Segment { flags: ACK, seq: own, ack: other, window: 5000, len: 0, options: vec![] };
         let segment = match rng.below(18) {
             0 => Segment { flags: RST, ack: 0, ..plain },
             1 => Segment { flags: RST | ACK, ..plain },
@@ -412,6 +418,12 @@ fn ended(progress: &Progress) -> bool {
     progress.last[1].is_some_and(|(flags, ..)| flags & FIN != 0)
 }
 
-fn publish(listen: Option<IpAddr>, protocol: Protocol, ports: (u16, u16), to: IpAddr, to_port: u16) -> Publish {
+fn publish(
+    listen: Option<IpAddr>,
+    protocol: Protocol,
+    ports: (u16, u16),
+    to: IpAddr,
+    to_port: u16,
+) -> Publish {
     Publish { listen, protocol, ports, to, to_port, allow_from: vec![] }
 }
