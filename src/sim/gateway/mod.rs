@@ -32,7 +32,7 @@ pub use self::packet::Tuple;
 use self::pieces::Pieces;
 use self::policy::{Passing, Verdict};
 pub use self::stage::Stage;
-pub(self) use self::story::place;
+use self::story::place;
 pub use self::story::{Act, HOSTS, Host, Order, Say, Segment, Setting, Spoil, Story, Talk, Taste};
 use crate::frame::{LegIndex, PortId};
 use crate::router::interface::{Interface, ReversePath, is_link_local};

@@ -1,8 +1,13 @@
 //! The TCP tracker once more (T1 to T20), straight from the numbers.
 
+mod segment;
+mod window;
+
 use std::time::Duration;
 
-use etherparse::TcpHeaderSlice;
+use self::segment::Kind;
+pub(super) use self::segment::Segment;
+use self::window::{Fit, Side, is_before};
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,16 +22,6 @@ pub(super) enum State {
     TimeWait,
     Close,
     SynSent2,
-}
-
-/// What a segment is, by its flags: RST before SYN before FIN before ACK.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Ack,
-    Fin,
-    Rst,
-    Syn,
-    SynAck,
 }
 
 /// What a segment does to a state.
@@ -49,34 +44,6 @@ pub(super) enum Outcome {
     Kill,
     /// The connection is over, and the segment starts another (T12).
     Repeat,
-}
-
-/// A sound segment.
-#[derive(Clone, Debug)]
-pub(super) struct Segment {
-    pub(super) kind: Kind,
-    seq: u32,
-    ack: Option<u32>,
-    ack_field: u32,
-    window: u16,
-    /// Behind its last byte.
-    end: u32,
-    options: Vec<u8>,
-}
-
-/// What is known of one side.
-#[derive(Clone, Copy, Debug, Default)]
-struct Side {
-    end: u32,
-    maxend: u32,
-    maxwin: u32,
-    maxack: Option<u32>,
-    scale: u8,
-    scales: bool,
-    sack: bool,
-    liberal: bool,
-    closed_first: bool,
-    unacknowledged: bool,
 }
 
 /// The last segment that counted, or was let through.
@@ -145,103 +112,6 @@ impl State {
             Self::Close => "CLOSE",
             Self::SynSent2 => "SYN_SENT2",
         }
-    }
-}
-
-impl Segment {
-    /// T1, T19. None if it is invalid.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let header = TcpHeaderSlice::from_slice(bytes).ok()?;
-        let (syn, ack, rst, fin, urg) =
-            (header.syn(), header.ack(), header.rst(), header.fin(), header.urg());
-        let kind = match (syn, ack, rst, fin, urg) {
-            (true, false, false, false, _) => Kind::Syn,
-            (true, true, false, false, false) => Kind::SynAck,
-            (false, _, true, false, false) => Kind::Rst,
-            (false, true, false, true, _) => Kind::Fin,
-            (false, true, false, false, _) => Kind::Ack,
-            _ => return None,
-        };
-        let seq = header.sequence_number();
-        let data = (bytes.len() - header.slice().len()) as u32;
-        Some(Self {
-            kind,
-            seq,
-            ack: ack.then(|| header.acknowledgment_number()),
-            ack_field: header.acknowledgment_number(),
-            window: header.window_size(),
-            end: seq.wrapping_add(data).wrapping_add(u32::from(syn)).wrapping_add(u32::from(fin)),
-            options: header.options().to_vec(),
-        })
-    }
-
-    fn has_syn(&self) -> bool {
-        matches!(self.kind, Kind::Syn | Kind::SynAck)
-    }
-
-    /// Options one after the other, up to the first that cannot be.
-    fn each_option(&self) -> Vec<(u8, &[u8])> {
-        let mut found = vec![];
-        let mut rest = &self.options[..];
-        while let [kind, tail @ ..] = rest {
-            match kind {
-                0 => break,
-                1 => rest = tail,
-                _ => {
-                    let Some(len) = tail.first().map(|len| usize::from(*len)) else { break };
-                    if len < 2 || len > rest.len() {
-                        break;
-                    }
-                    found.push((*kind, &rest[2..len]));
-                    rest = &rest[len..];
-                }
-            }
-        }
-        found
-    }
-
-    /// The window scale, at most 14, and whether selective acknowledgements are welcome.
-    fn handshake(&self) -> (Option<u8>, bool) {
-        let (mut scale, mut sack) = (None, false);
-        for (kind, value) in self.each_option() {
-            match (kind, value) {
-                (3, [shift]) => scale = Some((*shift).min(14)),
-                (4, []) => sack = true,
-                _ => {}
-            }
-        }
-        (scale, sack)
-    }
-
-    /// The highest right edge of the blocks of the first selective acknowledgement, if beyond `ack`.
-    fn sack(&self, ack: u32) -> u32 {
-        let block = |value: &[u8]| !value.is_empty() && value.len().is_multiple_of(8);
-        let blocks = self.each_option().into_iter().find(|(kind, value)| *kind == 5 && block(value));
-        let edges = blocks.map(|(_, value)| value.to_vec()).unwrap_or_default();
-        edges.chunks(8).fold(ack, |furthest, block| {
-            let edge = u32::from_be_bytes([block[4], block[5], block[6], block[7]]);
-            if after(edge, furthest) { edge } else { furthest }
-        })
-    }
-}
-
-impl Side {
-    /// From a SYN of this side.
-    fn announce(&mut self, segment: &Segment) {
-        self.end = segment.end;
-        self.maxend = segment.end;
-        self.maxwin = u32::from(segment.window).max(1);
-        if segment.options.is_empty() {
-            return;
-        }
-        let (scale, sack) = segment.handshake();
-        (self.scale, self.scales, self.sack) = (scale.unwrap_or(0), scale.is_some(), sack);
-        // of what was known, only this stays
-        (self.maxack, self.closed_first, self.unacknowledged) = (None, false, false);
-    }
-
-    fn ack_window(&self) -> u32 {
-        self.maxwin.max(66_000)
     }
 }
 
@@ -479,116 +349,6 @@ impl Connection {
         (self.last.kind, self.last.reply) = (Some(kind), known.reply);
         Outcome::Invalid { at_most: None }
     }
-
-    /// T7, T8, T9.
-    fn window(&mut self, segment: &Segment, reply: bool, liberal: bool) -> Fit {
-        let [mut sender, mut receiver] = self.sides;
-        if reply {
-            std::mem::swap(&mut sender, &mut receiver);
-        }
-        let fit = self.fit(segment, reply, liberal, &mut sender, &mut receiver);
-        self.sides = if reply { [receiver, sender] } else { [sender, receiver] };
-        fit
-    }
-
-    fn fit(
-        &mut self,
-        segment: &Segment,
-        reply: bool,
-        liberal: bool,
-        sender: &mut Side,
-        receiver: &mut Side,
-    ) -> Fit {
-        let (mut seq, mut end) = (segment.seq, segment.end);
-        let mut ack = segment.ack_field;
-        let mut sack = if receiver.sack { segment.sack(ack) } else { ack };
-        let opens = segment.has_syn() && matches!(self.state, State::SynSent | State::SynRecv);
-        if sender.maxwin == 0 && !segment.has_syn() {
-            let window = (u32::from(segment.window) << sender.scale).max(1);
-            (sender.end, sender.maxwin) = (end, window);
-            sender.maxend = end.wrapping_add(window);
-            if receiver.maxwin == 0 {
-                (receiver.end, receiver.maxend) = (sack, sack);
-            } else if sack == receiver.end.wrapping_add(1) {
-                receiver.end = receiver.end.wrapping_add(1);
-            }
-        } else if sender.maxwin == 0 || (opens && after(end, sender.end)) {
-            sender.announce(segment);
-            if reply && !(sender.scales && receiver.scales) {
-                (sender.scale, receiver.scale) = (0, 0);
-            }
-            if reply && segment.kind == Kind::Syn {
-                return Fit::Yes;
-            }
-        }
-        let (is_rst, is_syn) = (segment.kind == Kind::Rst, segment.has_syn());
-        if segment.ack.is_none() || (is_rst && ack == 0) {
-            (ack, sack) = (receiver.end, receiver.end);
-        }
-        if is_rst && seq == 0 && self.state == State::SynSent {
-            (seq, end) = (sender.end, sender.end);
-        }
-        let lenient = liberal || sender.liberal;
-        let reaches =
-            receiver.maxwin == 0 || after(end, sender.end.wrapping_sub(receiver.maxwin).wrapping_sub(1));
-        let recent = after(sack, receiver.end.wrapping_sub(sender.ack_window()).wrapping_sub(1));
-        let known = is_before(sack, receiver.end.wrapping_add(1));
-        // I
-        if !is_before(seq, sender.maxend.wrapping_add(1)) {
-            let over = end.wrapping_sub(sender.maxend).wrapping_add(1);
-            let mut fit = Fit::Invalid;
-            if reaches && recent && known && over <= receiver.maxwin {
-                sender.end = end;
-                sender.unacknowledged = true;
-                fit = Fit::Ignore;
-            }
-            return if lenient { Fit::Yes } else { fit };
-        }
-        // III
-        if !known {
-            return if lenient { Fit::Yes } else { Fit::Invalid };
-        }
-        // II, IV
-        if !reaches || !recent {
-            return if lenient { Fit::Yes } else { Fit::Ignore };
-        }
-        let window = u32::from(segment.window) << if is_syn { 0 } else { sender.scale };
-        sender.maxwin = sender.maxwin.max(window.wrapping_add(sack.wrapping_sub(ack)));
-        if after(end, sender.end) {
-            sender.end = end;
-            sender.unacknowledged = true;
-        }
-        if segment.ack.is_some() && sender.maxack.is_none_or(|furthest| after(ack, furthest)) {
-            sender.maxack = Some(ack);
-        }
-        if receiver.maxwin != 0 && after(end, sender.maxend) {
-            receiver.maxwin = receiver.maxwin.wrapping_add(end.wrapping_sub(sender.maxend));
-        }
-        let allowed = sack.wrapping_add(window);
-        if after(allowed, receiver.maxend.wrapping_sub(1)) {
-            receiver.maxend = allowed.wrapping_add(u32::from(window == 0));
-        }
-        if ack == receiver.end {
-            receiver.unacknowledged = false;
-        }
-        if segment.kind == Kind::Ack {
-            let this = (reply, seq, ack, end, segment.window);
-            let Last { reply, seq, ack, end, window, .. } = self.last;
-            if this == (reply, seq, ack, end, window) {
-                self.retransmissions += 1;
-            } else {
-                (self.last.reply, self.last.seq, self.last.ack, self.last.end, self.last.window) = this;
-                self.retransmissions = 0;
-            }
-        }
-        Fit::Yes
-    }
-}
-
-enum Fit {
-    Ignore,
-    Invalid,
-    Yes,
 }
 
 enum Reset {
@@ -599,13 +359,4 @@ enum Reset {
     Invalid,
     /// It might: the connection stays as it is.
     Keep,
-}
-
-/// Whether `a` is before `b` on the circle of sequence numbers.
-const fn is_before(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) < 0
-}
-
-const fn after(a: u32, b: u32) -> bool {
-    is_before(b, a)
 }
