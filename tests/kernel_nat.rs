@@ -1,0 +1,56 @@
+//! The gateway beside the kernel's own: the same packets go into it and into a network namespace with Docker's iptables
+//! rules, and the same packets must come out of the same interfaces, and the same flows be followed afterwards.
+
+#[path = "kernel_nat/alike.rs"]
+mod alike;
+#[path = "kernel_nat/case.rs"]
+mod case;
+#[path = "kernel_nat/cases/mod.rs"]
+mod cases;
+#[path = "kernel_nat/conntrack.rs"]
+mod conntrack;
+#[path = "kernel_nat/craft.rs"]
+mod craft;
+#[path = "kernel_nat/ctnetlink.rs"]
+mod ctnetlink;
+#[path = "kernel_nat/describe.rs"]
+mod describe;
+#[path = "kernel_nat/kernel.rs"]
+mod kernel;
+mod kernel_common;
+#[path = "kernel_nat/place.rs"]
+mod place;
+#[path = "kernel_nat/rules.rs"]
+mod rules;
+#[path = "kernel_nat/run.rs"]
+mod run;
+#[path = "kernel_nat/talk.rs"]
+mod talk;
+
+use case::Case;
+use kernel::Kernel;
+use kernel_common::{in_a_namespace, skipped};
+
+/// Runs a test beside a kernel with Docker's rules, or says why it cannot.
+fn beside_the_kernel(test: impl FnOnce(&mut Kernel) + Send) {
+    if let Some(missing) = kernel::missing() {
+        return skipped(&missing);
+    }
+    in_a_namespace(|| match Kernel::new().expect("a namespace with TAPs") {
+        Ok(mut kernel) => test(&mut kernel),
+        Err(missing) => skipped(&missing),
+    });
+}
+
+/// So that what the numbers say is what the kernel does.
+#[test]
+fn the_kernel_behaves_as_its_numbers_say() {
+    beside_the_kernel(|kernel| hold(kernel, cases::all()));
+}
+
+/// # Panics
+/// With all that did not hold.
+fn hold(kernel: &mut Kernel, cases: Vec<Case>) {
+    let wrong: Vec<_> = cases.iter().filter_map(|case| case.hold(kernel, None).err()).collect();
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.concat());
+}
