@@ -47,11 +47,30 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// It wants to leave the wire that its source is of: link-local addresses of IPv6 are not routed.
+    BeyondScope = "beyond-scope",
     /// A spanning tree's message that is no such thing: cut off, of an unknown kind, or longer under way than it may be
     /// (B81).
     BpduMalformed = "bpdu-malformed",
     /// Flooding of broadcasts is off on every port it could have left through (`bcast_flood = false`).
     BroadcastFloodOff = "broadcast-flood-off",
+    /// It is for everybody on a wire, or came in a frame for more than one station: a router does not send that on
+    /// (N55).
+    BroadcastNotRouted = "broadcast-not-routed",
+    /// The checksum of what is behind its IP header is wrong: it was damaged on its way, or never complete (N7).
+    ChecksumWrong = "checksum-wrong",
+    /// The table of sessions is full of flows that must not go (L2). `show routers` says who fills it; `max` in
+    /// `[router.conntrack]` is how many fit.
+    ConntrackFull = "conntrack-full",
+    /// It is of no flow known here, and starts none: a reply to nothing, an error about nothing (N5). `invalid =
+    /// "accept"` in `[router.conntrack]` lets it pass untranslated, as the kernel does.
+    ConntrackInvalid = "conntrack-invalid",
+    /// It claims to be of a known connection, but its sequence numbers or flags do not fit (T7, T10).
+    ConntrackWindow = "conntrack-window",
+    /// Others get the frame as it is, and there was no buffer left for the copy that was to be translated.
+    CopiesFull = "copies-full",
+    /// Nobody outside of a container network may address its guests directly, only by published ports (M1).
+    DirectToInside = "direct-to-inside",
     /// The port it was to leave through is down.
     EgressDown = "egress-down",
     /// The receiver does not take frames off its queue fast enough; the frame was not waited with.
@@ -60,6 +79,12 @@ reasons! {
     EgressGone = "egress-gone",
     /// The kernel refused the frame at the port it was to leave through.
     EgressRefused = "egress-refused",
+    /// A piece of a datagram that contradicts the others, or is cut off (N50).
+    FragmentMalformed = "fragment-malformed",
+    /// Two pieces of a datagram overlap: all of them are lost (N50).
+    FragmentOverlap = "fragment-overlap",
+    /// There is no more room for datagrams in pieces (N50).
+    FragmentsFull = "fragments-full",
     /// The frame is longer than 64 KiB of payload, and could not be read whole.
     FrameLong = "frame-long",
     /// Shorter than an Ethernet header, or cut off within its VLAN tag.
@@ -74,6 +99,10 @@ reasons! {
     IngressDown = "ingress-down",
     /// The kernel's queue for the port was full: frames came faster than they were taken, and the kernel dropped them.
     IngressOverrun = "ingress-overrun",
+    /// No IP packet: cut off, of another version, or with a wrong header checksum.
+    IpMalformed = "ip-malformed",
+    /// Its IP options are garbage.
+    IpOptions = "ip-options",
     /// Both ports are isolated, and isolated ports never talk to each other (B29).
     Isolated = "isolated",
     /// A link-local group address, 01-80-C2-00-00-0X: it ends at the bridge (B35, B36; see `group_fwd_mask`).
@@ -82,19 +111,47 @@ reasons! {
     Locked = "locked",
     /// The port has as many stations as it may have (`mac_limit`), and this is another one.
     MacLimit = "mac-limit",
+    /// It is for an address that nobody has on a wire: 0.0.0.0, or loopback (N54).
+    MartianDestination = "martian-destination",
+    /// It is from an address that nobody sends from: a group's, loopback, or the router's own (N54).
+    MartianSource = "martian-source",
     /// An MLD message with a wrong checksum, length or address (B70).
     MldMalformed = "mld-malformed",
     /// More bytes than the MTU of the port it was to leave through, as the Linux bridge without a word (B47).
     MtuExceeded = "mtu-exceeded",
     /// Flooding of multicasts is off on every port it could have left through (`mcast_flood = false`).
     MulticastFloodOff = "multicast-flood-off",
+    /// It is for a group: this router routes no multicast (N55).
+    MulticastNotRouted = "multicast-not-routed",
+    /// The leg it was to leave through has no address of its family to masquerade it with (P1).
+    NatNoAddress = "nat-no-address",
+    /// No port was free to translate it to: every one that was tried is in use towards the same destination (P5).
+    NatPortsFull = "nat-ports-full",
+    /// Its flow was masqueraded with the address of a leg it no longer leaves through; the session has ended (N11).
+    NatRouteMoved = "nat-route-moved",
+    /// It is too large to wait for its neighbour, whose hardware address is not known yet.
+    NeighbourLong = "neighbour-long",
+    /// An ARP or neighbour-discovery message that is none.
+    NeighbourMalformed = "neighbour-malformed",
+    /// Too many packets wait for neighbours that have not answered yet.
+    NeighbourQueueFull = "neighbour-queue-full",
     /// A question after an address that was answered already, or that nobody needs to hear (`neigh_suppress`,
     /// `proxy_arp`, B83).
     NeighbourSuppressed = "neighbour-suppressed",
+    /// The router knows as many neighbours as it may, and all are in use.
+    NeighbourTableFull = "neighbour-table-full",
+    /// Nobody enters or leaves an internal network (`internal = true`; C20, M6).
+    NetworkInternal = "network-internal",
     /// Nobody here has joined the group, as far as multicast snooping knows (B66, B67).
     NoMember = "no-member",
     /// There is no other port on the network that it could have left through.
     NoPort = "no-port",
+    /// The router knows no way to its destination.
+    NoRoute = "no-route",
+    /// A frame for another station, with a tag, or of a protocol that a router does not speak.
+    NotForRouter = "not-for-router",
+    /// Only published ports come into a container network (M9).
+    NotPublished = "not-published",
     /// The virtio-net header asks for a checksum beyond the end of the frame.
     OffloadChecksum = "offload-checksum",
     /// The virtio-net header promises headers (IP, TCP, UDP) that the frame does not have.
@@ -105,10 +162,22 @@ reasons! {
     OffloadSegment = "offload-segment",
     /// The spanning tree keeps the port from forwarding, to break a loop or until it knows that there is none (B16).
     PortBlocking = "port-blocking",
+    /// Nobody listens at that port of the router, which does not say so to strangers (N56).
+    PortClosed = "port-closed",
     /// The port gets only frames for its own address and groups (`promiscuous = "deny"`).
     Promiscuous = "promiscuous",
     /// A station was seen to and fro between ports, and the port it moved to last is not heard for a while (`flap`).
     Quarantined = "quarantined",
+    /// An ICMP redirect about a translated flow: it speaks of addresses that its reader does not know (E6).
+    RedirectTranslated = "redirect-translated",
+    /// Its source is not where it came from (`rp_filter`, N54).
+    ReversePath = "reverse-path",
+    /// The router's interface has not been configured.
+    RouterLegDown = "router-leg-down",
+    /// A rule of yours drops it (`action = "drop"` in `[[router.rule]]`).
+    RuleDrop = "rule-drop",
+    /// A rule of yours rejects it, and its sender was told (`action = "reject"` in `[[router.rule]]`).
+    RuleReject = "rule-reject",
     /// The destination is behind the port the frame came from: it has arrived already (B28).
     SamePort = "same-port",
     /// The source address is a group address or zero: nobody's (B1).
@@ -117,10 +186,16 @@ reasons! {
     SourceIpGuard = "source-ip-guard",
     /// The frame's source address may not be used on this port (`source_guard`).
     SourceMacGuard = "source-mac-guard",
+    /// It wants to choose its way by IP options, which this router does not let it.
+    SourceRouted = "source-routed",
     /// More frames of this kind per second than the port may send (`storm_limit`).
     StormLimit = "storm-limit",
     /// It would have more VLAN tags added on its way than there is room for.
     TagsFull = "tags-full",
+    /// Its TCP, UDP, SCTP or ICMP header is cut off, or has flags or a length that cannot be (T1, T19, U1).
+    TransportMalformed = "transport-malformed",
+    /// It has passed as many routers as its TTL or hop limit let it (N9).
+    TtlExceeded = "ttl-exceeded",
     /// Flooding of unknown unicast is off on every port it could have left through (`flood = false`).
     UnicastFloodOff = "unicast-flood-off",
     /// The port it was to leave through is not in the frame's VLAN (B55, B59).

@@ -66,7 +66,7 @@ fn stations_are_forgotten_when_the_kernel_forgets_them() {
         rig.set_ageing(200).expect("the kernel takes two seconds");
         let mut stage = Stage::default();
         let ageing = Duration::from_secs(2);
-        for change in [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..bridge() }), setup[0]] {
+        for change in [Change::AddBridge(BRIDGE, BridgeConfig { ageing, ..bridge() }), setup[0].clone()] {
             stage.change(change).expect("a simple set-up");
         }
         let frame = frame(Mac::BROADCAST, station(1));

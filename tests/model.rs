@@ -49,7 +49,7 @@ fn stories_meet_every_reason() {
         let mut stage = Stage::default();
         for change in &story.setup {
             // a VLAN that there is not is refused
-            let made = stage.change(*change).is_ok();
+            let made = stage.change(change.clone()).is_ok();
             assert!(made || matches!(change, Change::AddVlan(..)), "{change:?}");
         }
         for action in &story.actions {
@@ -96,8 +96,8 @@ fn a_lost_setting_is_noticed() {
         let mut model = Model::default();
         let mut stage = Stage::default();
         for change in &story.setup {
-            model.apply(*change, stage.now);
-            let mut plain = *change;
+            model.apply(change.clone(), stage.now);
+            let mut plain = change.clone();
             if let Change::AddPort(_, _, leg) = &mut plain {
                 leg.isolated = false;
             }
@@ -125,7 +125,7 @@ fn agree(taste: Taste) {
 fn tell(story: &Story) -> Result<(), String> {
     let mut model = Model::default();
     let mut stage = Stage::default();
-    let setup = story.setup.iter().map(|change| Action::Change(*change));
+    let setup = story.setup.iter().map(|change| Action::Change(change.clone()));
     for (at, action) in setup.chain(story.actions.iter().cloned()).enumerate() {
         step(&action, &mut model, &mut stage)
             .map_err(|error| format!("  step {at} (set-up included), {action}:\n{error}"))?;
@@ -140,7 +140,7 @@ fn step(action: &Action, model: &mut Model, stage: &mut Stage) -> Result<(), Str
     };
     match (stage.tell(action), action) {
         (Outcome::Changed(ours), Action::Change(change)) => {
-            let expected = model.apply(*change, stage.now);
+            let expected = model.apply(change.clone(), stage.now);
             if ours.is_ok() != expected {
                 return Err(format!("  model accepts: {expected}, fabric says {ours:?}\n"));
             }

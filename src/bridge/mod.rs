@@ -123,6 +123,12 @@ pub struct Decision {
     pub inside: Option<Inside>,
 }
 
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, inside: None }
+    }
+}
+
 /// Where the copies of a frame go that has more than one: what is too large to be handed back with every decision.
 #[derive(Debug, Default)]
 pub struct Extras {

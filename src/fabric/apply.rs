@@ -16,12 +16,17 @@ impl Fabric {
                 let (bridge, out) = self.bridge_mut(bridge)?;
                 Ok(bridge.add_group(leg, vlan, group, now, out)?)
             }
+            Change::AddInterface(link, at, bridge, interface) => {
+                self.add_interface(link, at, bridge, *interface, now)
+            }
             Change::AddLink(link, nodes, configs) => self.add_link(link, nodes, configs, now),
             Change::AddPermit(at, permit) => {
                 let (bridge, leg, _) = self.leg_mut(at)?;
                 Ok(bridge.add_permit(leg, permit)?)
             }
             Change::AddPort(port, node, config) => self.add_port(port, node, config, now),
+            Change::AddRoute(router, to, via, leg) => Ok(self.router_mut(router)?.add_route(to, via, leg)?),
+            Change::AddRouter(node, settings) => self.add_router(node, settings),
             Change::AddStation(Station { bridge, mac, vlan, at, kind }) => {
                 let leg = self.leg_on(bridge, at)?;
                 let (bridge, out) = self.bridge_mut(bridge)?;
@@ -32,9 +37,14 @@ impl Fabric {
                 Ok(bridge.add_vlan(leg, entry, now, out)?)
             }
             Change::ConfigureBridge(node, config) => self.configure_bridge(node, config, now),
+            Change::ConfigureInterface(link, interface) => self.configure_interface(link, *interface, now),
             Change::ConfigureLeg(at, config) => {
                 let (bridge, leg, out) = self.leg_mut(at)?;
                 Ok(bridge.configure_leg(leg, config, now, out)?)
+            }
+            Change::ConfigureRouter(router, settings) => {
+                self.router_mut(router)?.configure(settings);
+                Ok(())
             }
             Change::Flush(node, at, vid) => {
                 let leg = at.map(|at| self.leg_on(node, at)).transpose()?;
@@ -59,10 +69,16 @@ impl Fabric {
             }
             Change::RemovePort(port) => {
                 let at = self.leg_of(Plug::Port(port))?;
+                self.forget_guests(port, now);
                 self.graph.unplug_port(at);
                 self.ports[usize::from(port.0)] = None;
                 self.detach(at, now)
             }
+            Change::RemoveRoute(router, to, via) => match self.router_mut(router)?.remove_route(to, via) {
+                true => Ok(()),
+                false => Err(ChangeError::Unknown),
+            },
+            Change::RemoveRouter(router) => self.remove_router(router),
             Change::RemoveStation(Station { bridge, mac, vlan, kind, .. }) => {
                 let (bridge, out) = self.bridge_mut(bridge)?;
                 Ok(bridge.remove_station(mac, vlan, kind, out)?)
@@ -79,9 +95,13 @@ impl Fabric {
             Change::SetLinkUp(link, up) => {
                 let ends = self.graph.link(link).ok_or(ChangeError::Unknown)?;
                 ends.into_iter().try_for_each(|end| {
-                    let (bridge, out) = self.bridge_mut(end.node)?;
+                    let Ok((bridge, out)) = self.bridge_mut(end.node) else { return Ok(()) };
                     Ok(bridge.set_up(end.leg, up, now, out)?)
                 })
+            }
+            Change::SetPolicy(router, config) => {
+                self.router_mut(router)?.set_policy(*config);
+                Ok(())
             }
             Change::SetPortUp(port, up) => {
                 let (bridge, leg, out) = self.leg_mut(Plug::Port(port))?;
@@ -91,6 +111,13 @@ impl Fabric {
     }
 
     fn add_bridge(&mut self, node: NodeId, config: BridgeConfig, now: Time) -> Result<(), ChangeError> {
+        let bridge = Bridge::new(config, self.hash_key, now)?;
+        *self.place(node)? = Some(Node::Bridge(bridge));
+        Ok(())
+    }
+
+    /// The place of a new device.
+    pub(super) fn place(&mut self, node: NodeId) -> Result<&mut Option<Node>, ChangeError> {
         let index = usize::from(node.0);
         if index >= NODES_MAX {
             return Err(ChangeError::Full);
@@ -98,19 +125,18 @@ impl Fabric {
         if self.node(node).is_some() {
             return Err(ChangeError::Exists);
         }
-        let bridge = Bridge::new(config, self.hash_key, now)?;
         if self.nodes.len() <= index {
             self.nodes.resize_with(index + 1, || None);
         }
-        self.nodes[index] = Some(Node::Bridge(bridge));
-        Ok(())
+        Ok(&mut self.nodes[index])
     }
 
     /// A spanning tree may not be taken from a bridge that keeps a loop open.
     fn configure_bridge(&mut self, node: NodeId, config: BridgeConfig, now: Time) -> Result<(), ChangeError> {
         self.bridge_mut(node)?;
         let gives_up = config.stp.mode == StpMode::Off && self.has_tree(node);
-        if gives_up && self.graph.has_loop(|other| other == node || !self.has_tree(other)) {
+        let without = |other| other == node || self.is_bridge(other) && !self.has_tree(other);
+        if gives_up && self.graph.has_loop(without) {
             return Err(ChangeError::Loop);
         }
         let (bridge, out) = self.bridge_mut(node)?;
@@ -134,7 +160,7 @@ impl Fabric {
         }
         self.bridge_mut(a)?;
         self.bridge_mut(b)?;
-        let without = |node: NodeId| !self.has_tree(node);
+        let without = |node: NodeId| self.is_bridge(node) && !self.has_tree(node);
         if without(a) && without(b) && self.graph.joins(a, b, without) || a == b {
             return Err(ChangeError::Loop);
         }
@@ -184,21 +210,25 @@ impl Fabric {
         Ok(())
     }
 
-    fn attach(&mut self, node: NodeId, config: LegConfig, now: Time) -> Result<Leg, ChangeError> {
+    pub(super) fn attach(&mut self, node: NodeId, config: LegConfig, now: Time) -> Result<Leg, ChangeError> {
         let (bridge, out) = self.bridge_mut(node)?;
         Ok(Leg { node, leg: bridge.attach(config, now, out)? })
     }
 
-    fn detach(&mut self, at: Leg, now: Time) -> Result<(), ChangeError> {
+    pub(super) fn detach(&mut self, at: Leg, now: Time) -> Result<(), ChangeError> {
+        if let Ok(router) = self.router_mut(at.node) {
+            router.detach(at.leg);
+            return Ok(());
+        }
         let (bridge, out) = self.bridge_mut(at.node)?;
         Ok(bridge.detach(at.leg, now, out)?)
     }
 
     /// A bridge, and where it may say something.
-    fn bridge_mut(&mut self, node: NodeId) -> Result<(&mut Bridge, &mut Outbox), ChangeError> {
+    pub(super) fn bridge_mut(&mut self, node: NodeId) -> Result<(&mut Bridge, &mut Outbox), ChangeError> {
         match self.nodes.get_mut(usize::from(node.0)).and_then(Option::as_mut) {
             Some(Node::Bridge(bridge)) => Ok((bridge, self.outbox.of(node))),
-            None => Err(ChangeError::Unknown),
+            Some(Node::Router(_)) | None => Err(ChangeError::Unknown),
         }
     }
 

@@ -7,17 +7,24 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::bridge::{BridgeConfig, LegConfig, Permit, StationKind, VlanEntry};
-use crate::frame::{LinkId, NodeId, Plug, PortId};
+use crate::frame::{Leg, LegIndex, LinkId, NodeId, Plug, PortId};
+use crate::router::interface::Interface;
+use crate::router::{Settings, policy};
 use crate::wire::mac::Mac;
 
 /// One change. Applied one at a time; each is all or nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A new bridge.
     AddBridge(NodeId, BridgeConfig),
     /// The user's membership in a multicast group, as `bridge mdb add … permanent` (B74).
     AddGroup(Membership),
+    /// A wire from a leg of a router to a bridge, with what the leg is like. To the bridge, the router is what the kernel's bridge
+    /// is to itself: the host ([`crate::bridge::Role::Host`]), and a multicast router.
+    AddInterface(LinkId, Leg, NodeId, Box<Interface>),
     /// A wire between two bridges, with the settings of either end; refused if it would close a loop that no spanning
     /// tree opens: every bridge on a loop needs one.
     AddLink(LinkId, [NodeId; 2], [LegConfig; 2]),
@@ -25,24 +32,36 @@ pub enum Change {
     AddPermit(Plug, Permit),
     /// A port, plugged into a bridge. It is up until [`Change::SetPortUp`] says otherwise.
     AddPort(PortId, NodeId, LegConfig),
+    /// A route of a router; without a leg, through the one on whose wire the gateway is.
+    AddRoute(NodeId, IpNet, Option<IpAddr>, Option<LegIndex>),
+    /// A new router, without legs.
+    AddRouter(NodeId, Settings),
     /// A static FDB entry, as `bridge fdb add … static|permanent` (B10).
     AddStation(Station),
     /// The leg is put into a VLAN, or its place in it changes, as `bridge vlan add` (B51 to B56).
     AddVlan(Plug, VlanEntry),
     /// New settings for a bridge; what it learned stays.
     ConfigureBridge(NodeId, BridgeConfig),
+    /// A router's leg is like that now.
+    ConfigureInterface(LinkId, Box<Interface>),
     /// New settings for a port or an end of a link; what it taught stays, unless it is now the host.
     ConfigureLeg(Plug, LegConfig),
+    /// New settings for a router.
+    ConfigureRouter(NodeId, Settings),
     /// Forgets learned stations: of a leg, of a VLAN, or of the whole bridge (B20).
     Flush(NodeId, Option<Plug>, Option<u16>),
     /// A bridge goes; its ports and links must have gone before.
     RemoveBridge(NodeId),
     /// The user's membership goes.
     RemoveGroup(Membership),
-    /// The wire between two bridges goes.
+    /// The wire between two devices goes.
     RemoveLink(LinkId),
     /// The source may no longer send here; with the last one everybody may again.
     RemovePermit(Plug, Permit),
+    /// The route goes.
+    RemoveRoute(NodeId, IpNet, Option<IpAddr>),
+    /// A router goes; its legs must have gone before.
+    RemoveRouter(NodeId),
     /// A port goes, and with it every station behind it, static ones too (B18).
     RemovePort(PortId),
     /// A static entry goes.
@@ -51,6 +70,8 @@ pub enum Change {
     RemoveVlan(Plug, u16),
     /// Where frames to stations behind this leg go while it is down, as `bridge link set … backup_port` (B30).
     SetBackup(Plug, Option<Plug>),
+    /// All rules of a router, in place of those it had.
+    SetPolicy(NodeId, Box<policy::config::Config>),
     /// A link's cable is plugged in or pulled: both ends go up, or down and forget what was learned there (B17).
     SetLinkUp(LinkId, bool),
     /// The interface behind a port went up or down; down forgets what was learned there (B17).

@@ -1,9 +1,10 @@
 //! A walk that changes nothing and takes note of everything.
 
-use super::walk::{Traveller, walk};
+use super::walk::{Branch, Traveller, walk};
 use super::{Fabric, Node};
 use crate::bridge::{Decision, Extras, Inside};
 use crate::frame::{Edit, Headers, Leg, Offload, Passage, PortId};
+use crate::router::decision::Fate;
 use crate::time::Time;
 use crate::trace::{Step, Trace};
 use crate::verdict::{Reason, Verdict};
@@ -20,8 +21,9 @@ impl Fabric {
             (None, _) => trace.note(Step::Drop(Reason::IngressDown)),
             (_, Err(reason)) => trace.note(Step::Drop(reason)),
             (Some(port), Ok(_)) => {
-                let mut traveller = Thought { fabric: self, frame, now, trace, extras: Extras::default() };
-                walk(&self.graph, port.leg, &mut Vec::new(), &mut traveller);
+                let frames = vec![frame.to_vec()];
+                let mut traveller = Thought { fabric: self, frames, now, trace, extras: Extras::default() };
+                walk(&self.graph, port.leg, 0, &mut Vec::new(), &mut traveller);
                 trace = traveller.trace;
             }
         }
@@ -31,7 +33,8 @@ impl Fabric {
 
 struct Thought<'a> {
     fabric: &'a Fabric,
-    frame: &'a [u8],
+    /// The frame, and what routers have made of it.
+    frames: Vec<Vec<u8>>,
     now: Time,
     trace: Trace,
     extras: Extras,
@@ -46,16 +49,37 @@ impl Thought<'_> {
 }
 
 impl Traveller for Thought<'_> {
-    fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision {
+    fn ask(&mut self, branch: &mut Branch) -> Decision {
         self.extras.clear();
-        let headers = match Headers::edited(self.frame, edit, &Offload::NONE) {
+        let Leg { node, leg } = branch.at;
+        let frame = &self.frames[usize::from(branch.frame)];
+        let headers = match Headers::edited(frame, &branch.edit, &Offload::NONE) {
             Ok(headers) => headers,
             Err(reason) => return self.ends(reason),
         };
-        let passage = Passage { bytes: self.frame, edit, headers: &headers };
-        match self.fabric.node(leg.node) {
+        let passage = Passage { bytes: frame, edit: &branch.edit, headers: &headers };
+        match self.fabric.node(node) {
             Some(Node::Bridge(bridge)) => {
-                bridge.explain(leg.leg, &passage, self.now, &mut self.trace, &mut self.extras)
+                bridge.explain(leg, &passage, self.now, &mut self.trace, &mut self.extras)
+            }
+            Some(Node::Router(router)) => {
+                let decision = router.decide(leg, &passage, &Offload::NONE, self.now);
+                match decision.fate {
+                    Fate::Drop(reason) => self.ends(reason),
+                    Fate::Consume | Fate::Remake(_) => {
+                        self.trace.note(Step::Consume);
+                        Verdict::Consume.into()
+                    }
+                    Fate::Gather | Fate::Park(_) => Verdict::Park.into(),
+                    Fate::Forward(onward) => {
+                        let mut frame = frame.clone();
+                        onward.write(&mut frame, headers.payload);
+                        branch.frame = self.frames.len() as u16;
+                        branch.edit = branch.edit.as_addressed();
+                        self.frames.push(frame);
+                        Verdict::Forward(onward.leg).into()
+                    }
+                }
             }
             None => self.ends(Reason::NoPort),
         }
@@ -69,7 +93,7 @@ impl Traveller for Thought<'_> {
         &self.extras
     }
 
-    fn deliver(&mut self, port: PortId, edit: Edit) {
+    fn deliver(&mut self, _frame: u16, port: PortId, edit: Edit) {
         self.trace.note(Step::Deliver(port, edit));
     }
 

@@ -1,9 +1,13 @@
-//! A real frame on its walk: it teaches the devices it meets, and is delivered.
+//! A real frame on its walk: it teaches the devices it meets, is written into by routers, and is delivered.
+//!
+//! A router writes where the frame lies, unless somebody else gets it as it is: a port that watches, another branch of a
+//! flood. Then the branch goes on with a copy, which is a frame of the batch with a number of its own.
 
-use super::walk::Traveller;
+use super::walk::{Branch, Traveller};
 use super::{Books, Node};
 use crate::bridge::{Decision, Extras, Inside, Outbox};
-use crate::frame::{Batch, Edit, Headers, Leg, Passage, PortId};
+use crate::frame::{Batch, Edit, Headers, Leg, LegIndex, Passage, PortId};
+use crate::router::decision::{Fate, Ingress, Onward};
 use crate::time::Time;
 use crate::trace::{Step, Trace};
 use crate::verdict::{Reason, Verdict};
@@ -16,7 +20,7 @@ pub(super) struct Flight<'a> {
     /// The frame's place in the batch.
     pub(super) index: usize,
     /// What it says as it lies.
-    pub(super) headers: &'a Headers,
+    pub(super) headers: Headers,
     pub(super) now: Time,
     pub(super) silence: &'a mut Trace,
     pub(super) extras: &'a mut Extras,
@@ -25,28 +29,44 @@ pub(super) struct Flight<'a> {
 
 impl Traveller for Flight<'_> {
     #[inline]
-    fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision {
+    fn ask(&mut self, branch: &mut Branch) -> Decision {
         self.extras.clear();
-        let frame = &self.batch.frames()[self.index];
-        let bytes = frame.bytes();
+        let Leg { node, leg } = branch.at;
+        let frame = &self.batch.frames()[usize::from(branch.frame)];
+        let (bytes, edit) = (frame.bytes(), &branch.edit);
         let edited;
-        let headers = match edit.is_none() {
-            true => self.headers,
+        let headers = match edit.is_none() && usize::from(branch.frame) == self.index {
+            true => &self.headers,
             false => match Headers::edited(bytes, edit, &frame.offload) {
                 Ok(headers) => {
                     edited = headers;
                     &edited
                 }
-                Err(reason) => return Decision { verdict: Verdict::Drop(reason), inside: None },
+                Err(reason) => return drop(reason),
             },
         };
         let passage = Passage { bytes, edit, headers };
-        match self.nodes.get_mut(usize::from(leg.node.0)).and_then(Option::as_mut) {
+        match self.nodes.get_mut(usize::from(node.0)).and_then(Option::as_mut) {
             Some(Node::Bridge(bridge)) => {
-                let out = self.outbox.of(leg.node);
-                bridge.forward(leg.leg, &passage, self.now, self.silence, self.extras, out)
+                bridge.forward(leg, &passage, self.now, self.silence, self.extras, self.outbox.of(node))
             }
-            None => Decision { verdict: Verdict::Drop(Reason::NoPort), inside: None },
+            Some(Node::Router(router)) => {
+                let (now, out) = (self.now, self.outbox.of(node));
+                let decision = router.decide(leg, &passage, &frame.offload, now);
+                let at = Ingress { leg, origin: frame.ingress.0 };
+                let mut emit = |leg: LegIndex, frame: &[u8]| out.send(leg, frame);
+                let ended = router.commit(&decision, at, &passage, &frame.offload, now, &mut emit);
+                match (decision.fate, ended) {
+                    (Fate::Drop(reason), _) | (_, Some(reason)) => drop(reason),
+                    (Fate::Consume | Fate::Remake(_), None) => Verdict::Consume.into(),
+                    (Fate::Gather | Fate::Park(_), None) => Verdict::Park.into(),
+                    (Fate::Forward(onward), None) => {
+                        let payload = headers.payload;
+                        self.write(branch, &onward, payload)
+                    }
+                }
+            }
+            None => drop(Reason::NoPort),
         }
     }
 
@@ -54,7 +74,7 @@ impl Traveller for Flight<'_> {
     fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit> {
         match self.nodes.get(usize::from(leg.node.0)).and_then(Option::as_ref) {
             Some(Node::Bridge(bridge)) => bridge.exit(inside, leg.leg, edit),
-            None => Some(edit),
+            Some(Node::Router(_)) | None => Some(edit),
         }
     }
 
@@ -64,9 +84,9 @@ impl Traveller for Flight<'_> {
     }
 
     #[inline]
-    fn deliver(&mut self, port: PortId, edit: Edit) {
+    fn deliver(&mut self, frame: u16, port: PortId, edit: Edit) {
         self.books.delivered += 1;
-        self.batch.deliver(self.index, port, edit);
+        self.batch.deliver(usize::from(frame), port, edit);
     }
 
     fn withhold(&mut self, leg: Leg, reason: Reason) {
@@ -79,4 +99,28 @@ impl Traveller for Flight<'_> {
 
     #[inline]
     fn note(&mut self, _step: Step) {}
+}
+
+impl Flight<'_> {
+    /// A router sends the frame on: what has to change is written into it, or into a copy if others get it as it is.
+    fn write(&mut self, branch: &mut Branch, onward: &Onward, payload: usize) -> Decision {
+        let own = usize::from(branch.frame);
+        if branch.from.is_some() || self.batch.is_delivered(own) {
+            let Some(copy) = self.batch.copy(own) else { return drop(Reason::CopiesFull) };
+            branch.frame = copy as u16;
+        }
+        let frame = self.batch.frame_mut(usize::from(branch.frame));
+        onward.write(frame.bytes_mut(), payload);
+        branch.edit = branch.edit.as_addressed();
+        if usize::from(branch.frame) == self.index
+            && let Ok(headers) = Headers::parse(frame.bytes(), &frame.offload)
+        {
+            self.headers = headers;
+        }
+        Verdict::Forward(onward.leg).into()
+    }
+}
+
+const fn drop(reason: Reason) -> Decision {
+    Decision { verdict: Verdict::Drop(reason), inside: None }
 }

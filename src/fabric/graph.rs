@@ -127,6 +127,14 @@ impl Graph {
         self.wires_of(node).filter_map(move |(leg, _)| Some((leg, self.plug(Leg { node, leg })?)))
     }
 
+    /// The legs of other devices that are linked to this one.
+    pub(super) fn peers(&self, node: NodeId) -> impl Iterator<Item = Leg> + '_ {
+        self.wires_of(node).filter_map(|(_, wire)| match wire {
+            Wire::Link(peer, _) => Some(peer),
+            Wire::Port(_) => None,
+        })
+    }
+
     fn wires_of(&self, node: NodeId) -> impl Iterator<Item = (LegIndex, Wire)> + '_ {
         let wires = self.wires.get(usize::from(node.0)).into_iter().flatten();
         (0..).map(LegIndex).zip(wires).filter_map(|(leg, wire)| Some((leg, (*wire)?)))

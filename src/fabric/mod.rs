@@ -7,7 +7,7 @@
 //! - `graph`: what is plugged into what; a loop of links needs a spanning tree
 //! - `walk`: from device to device, for real (`flight`) and hypothetical (`explain`) frames alike
 //! - `post`: frames that devices make go the same ways
-//! - `apply`: changes, as data, each all or nothing
+//! - `apply`: changes, as data, each all or nothing; those of routers are in `routers`
 //! - `books`: each frame ends in exactly one column
 //! - `views`: what there is to be seen, and `news`: what has happened
 //!
@@ -22,6 +22,7 @@ mod flight;
 mod graph;
 mod news;
 mod post;
+mod routers;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -37,6 +38,7 @@ use self::graph::Graph;
 use self::walk::{Branch, walk};
 use crate::bridge::{Bridge, Extras, Inside, Mail, Outbox};
 use crate::frame::{Batch, Edit, End, Headers, Leg, NodeId, PortId};
+use crate::router::Router;
 use crate::time::Time;
 use crate::trace::Trace;
 use crate::verdict::{DropCounters, Reason};
@@ -72,6 +74,8 @@ pub struct Fabric {
 #[derive(Debug)]
 enum Node {
     Bridge(Bridge),
+    /// In a box: there are few of them, and they are large.
+    Router(Box<Router>),
 }
 
 /// A port, as far as the core is concerned.
@@ -132,8 +136,13 @@ impl Fabric {
         let mut budget = TICK_BUDGET;
         for _ in 0..self.nodes.len() {
             let index = self.sweep_next % self.nodes.len();
-            if let Some(Node::Bridge(bridge)) = &mut self.nodes[index] {
-                budget -= bridge.tick(now, budget, self.outbox.of(NodeId(index as u16)));
+            let out = self.outbox.of(NodeId(index as u16));
+            match &mut self.nodes[index] {
+                Some(Node::Bridge(bridge)) => budget -= bridge.tick(now, budget, out),
+                Some(Node::Router(router)) => {
+                    budget -= router.tick(now, budget, &mut |leg, frame| out.send(leg, frame));
+                }
+                None => {}
             }
             // whoever used the budget up was swept; the next call begins with its neighbour, so none is starved
             self.sweep_next = index + 1;
@@ -150,14 +159,19 @@ impl Fabric {
             return Some(Time::ZERO);
         }
         let nodes = self.nodes.iter().flatten();
-        nodes.filter_map(|Node::Bridge(bridge)| bridge.deadline()).min()
+        let deadline = |node: &Node| match node {
+            Node::Bridge(bridge) => bridge.deadline(),
+            Node::Router(router) => router.deadline(),
+        };
+        nodes.filter_map(deadline).min()
     }
 
     #[inline]
     fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, headers: &Headers, now: Time) -> End {
         let Self { nodes, graph, stack, books, silence, extras, outbox, .. } = self;
+        let headers = *headers;
         let mut flight = Flight { nodes, books, batch, index, headers, now, silence, extras, outbox };
-        walk(graph, entry, stack, &mut flight)
+        walk(graph, entry, index as u16, stack, &mut flight)
     }
 
     fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit> {

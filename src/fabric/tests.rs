@@ -24,7 +24,7 @@ fn frame(dst: Mac, src: Mac) -> Vec<u8> {
 fn built(changes: &[Change]) -> Fabric {
     let mut fabric = Fabric::new([1, 2]);
     for change in changes {
-        fabric.apply(*change, NOW).unwrap_or_else(|error| panic!("{change:?}: {error}"));
+        fabric.apply(change.clone(), NOW).unwrap_or_else(|error| panic!("{change:?}: {error}"));
     }
     fabric
 }
@@ -178,7 +178,7 @@ fn changes_are_refused_whole() {
     let state = |fabric: &Fabric| format!("{:?}", (&fabric.nodes, &fabric.ports, &fabric.graph));
     let before = state(&fabric);
     for (change, error, why) in table {
-        assert_eq!(fabric.apply(change, NOW), Err(error), "{why}: {change:?}");
+        assert_eq!(fabric.apply(change.clone(), NOW), Err(error), "{why}: {change:?}");
         assert!(state(&fabric) == before, "nothing changed: {change:?}");
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{Books, Fabric, Node};
 use crate::bridge::{
-    BridgeCounters, GroupEntry, QuerierEntry, RouterEntry, StationEntry, StpLegSummary, StpSummary, VlanEntry,
+    Bridge, BridgeCounters, GroupEntry, QuerierEntry, RouterEntry, StationEntry, StpLegSummary, StpSummary,
+    VlanEntry,
 };
 use crate::frame::{Leg, LegIndex, NodeId, Plug, PortId};
+use crate::router::Router;
 use crate::time::Time;
 use crate::verdict::DropCounters;
 
@@ -16,7 +18,7 @@ impl Fabric {
 
     /// What a bridge has done; `None` if there is no such bridge.
     pub fn bridge_counters(&self, bridge: NodeId) -> Option<BridgeCounters> {
-        self.node(bridge).map(|Node::Bridge(bridge)| *bridge.counters())
+        self.bridge(bridge).map(|bridge| *bridge.counters())
     }
 
     /// Why frames that entered through this port ended.
@@ -29,51 +31,51 @@ impl Fabric {
         let Some(Leg { node, leg }) = self.port(port).map(|port| port.leg) else {
             return DropCounters::default();
         };
-        self.node(node).map(|Node::Bridge(bridge)| bridge.withheld(leg)).unwrap_or_default()
+        self.bridge(node).map(|bridge| bridge.withheld(leg)).unwrap_or_default()
     }
 
     /// Why copies that would have left a bridge through its links were withheld, or ended behind them.
     pub fn withheld_at_links(&self, bridge: NodeId) -> Vec<(Plug, DropCounters)> {
-        let mut legs = self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.withheld(leg)));
+        let mut legs = self.each_leg(bridge, |bridge, leg| Some(bridge.withheld(leg)));
         legs.retain(|(plug, _)| matches!(plug, Plug::Link(..)));
         legs
     }
 
     /// The stations a bridge knows, in the order of VLAN and address, each with what is plugged in where it is.
     pub fn stations(&self, bridge: NodeId, now: Time) -> Vec<(StationEntry, Plug)> {
-        let stations = self.node(bridge).map(|Node::Bridge(bridge)| bridge.stations(now)).unwrap_or_default();
+        let stations = self.bridge(bridge).map(|bridge| bridge.stations(now)).unwrap_or_default();
         let at = |leg| self.plug(Leg { node: bridge, leg });
         stations.into_iter().filter_map(|entry| Some((entry, at(entry.leg)?))).collect()
     }
 
     /// Every leg of a bridge, with the VLANs it is in, in ascending order (B51).
     pub fn vlans(&self, bridge: NodeId) -> Vec<(Plug, Vec<VlanEntry>)> {
-        self.each_leg(bridge, |Node::Bridge(bridge), leg| Some(bridge.vlans(leg)))
+        self.each_leg(bridge, |bridge, leg| Some(bridge.vlans(leg)))
     }
 
     /// The groups of a bridge, each entry with its member; none is the host.
     pub fn groups(&self, bridge: NodeId, now: Time) -> Vec<(GroupEntry, Option<Plug>)> {
-        let groups = self.node(bridge).map(|Node::Bridge(bridge)| bridge.groups(now)).unwrap_or_default();
+        let groups = self.bridge(bridge).map(|bridge| bridge.groups(now)).unwrap_or_default();
         let at = |leg: Option<LegIndex>| self.plug(Leg { node: bridge, leg: leg? });
         groups.into_iter().map(|entry| (at(entry.leg), entry)).map(|(plug, entry)| (entry, plug)).collect()
     }
 
     /// The legs of a bridge behind which multicast routers are.
     pub fn routers(&self, bridge: NodeId, now: Time) -> Vec<(RouterEntry, Plug)> {
-        let routers = self.node(bridge).map(|Node::Bridge(bridge)| bridge.routers(now)).unwrap_or_default();
+        let routers = self.bridge(bridge).map(|bridge| bridge.routers(now)).unwrap_or_default();
         let at = |leg| self.plug(Leg { node: bridge, leg });
         routers.into_iter().filter_map(|entry| Some((entry, at(entry.leg)?))).collect()
     }
 
     /// Who asks after groups on a bridge, for each family.
     pub fn queriers(&self, bridge: NodeId, now: Time) -> Vec<QuerierEntry> {
-        self.node(bridge).map(|Node::Bridge(bridge)| bridge.queriers(now)).unwrap_or_default()
+        self.bridge(bridge).map(|bridge| bridge.queriers(now)).unwrap_or_default()
     }
 
     /// The spanning tree of a bridge, and what part each of its legs has in it; the host has none.
     pub fn tree(&self, bridge: NodeId, now: Time) -> Option<(StpSummary, Vec<(Plug, StpLegSummary)>)> {
-        let Node::Bridge(device) = self.node(bridge)?;
-        Some((device.tree(now), self.each_leg(bridge, |Node::Bridge(bridge), leg| bridge.tree_leg(leg))))
+        let device = self.bridge(bridge)?;
+        Some((device.tree(now), self.each_leg(bridge, |bridge, leg| bridge.tree_leg(leg))))
     }
 
     /// What is plugged into a leg: to name the legs of traces and events.
@@ -81,8 +83,23 @@ impl Fabric {
         self.graph.plug(leg)
     }
 
-    fn each_leg<T>(&self, node: NodeId, view: impl Fn(&Node, LegIndex) -> Option<T>) -> Vec<(Plug, T)> {
-        let Some(device) = self.node(node) else { return Vec::new() };
+    /// A router, to be looked at.
+    pub fn router(&self, router: NodeId) -> Option<&Router> {
+        match self.node(router) {
+            Some(Node::Router(router)) => Some(router),
+            _ => None,
+        }
+    }
+
+    fn bridge(&self, bridge: NodeId) -> Option<&Bridge> {
+        match self.node(bridge) {
+            Some(Node::Bridge(bridge)) => Some(bridge),
+            _ => None,
+        }
+    }
+
+    fn each_leg<T>(&self, node: NodeId, view: impl Fn(&Bridge, LegIndex) -> Option<T>) -> Vec<(Plug, T)> {
+        let Some(device) = self.bridge(node) else { return Vec::new() };
         self.graph.plugs(node).filter_map(|(leg, plug)| Some((plug, view(device, leg)?))).collect()
     }
 }

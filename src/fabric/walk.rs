@@ -20,14 +20,15 @@ pub(super) const DEVICES_MAX: u8 = 8;
 
 /// Who walks, and what that does to the world.
 pub(super) trait Traveller {
-    /// The decision of the device on the frame at that leg of it, edited like that. Sets [`Traveller::extras`].
-    fn ask(&mut self, leg: Leg, edit: &Edit) -> Decision;
+    /// The decision of the device that the branch has come to. Sets [`Traveller::extras`]. A router that sends the frame on
+    /// writes into it; if others get it as it is, the branch goes on with a copy.
+    fn ask(&mut self, branch: &mut Branch) -> Decision;
     /// What the frame becomes when it leaves through that leg; `None` if it would have too many tags.
     fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit>;
     /// Where the copies of the last decision go.
     fn extras(&self) -> &Extras;
-    /// The frame leaves through that port, edited like that.
-    fn deliver(&mut self, port: PortId, edit: Edit);
+    /// That frame leaves through that port, edited like that.
+    fn deliver(&mut self, frame: u16, port: PortId, edit: Edit);
     /// The copy that a flood sent out of that leg ended before it reached a port.
     fn withhold(&mut self, leg: Leg, reason: Reason);
     /// Something to be remembered.
@@ -38,24 +39,27 @@ pub(super) trait Traveller {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Branch {
     /// Where it arrives.
-    at: Leg,
+    pub(super) at: Leg,
     /// Where the flood that made it sent it from; `None` for the frame itself.
-    from: Option<Leg>,
+    pub(super) from: Option<Leg>,
     /// Devices passed so far.
     passed: u8,
+    /// The frame, as the traveller numbers frames.
+    pub(super) frame: u16,
     /// What it has become so far.
-    edit: Edit,
+    pub(super) edit: Edit,
 }
 
-/// Walks the frame that enters at `entry`, and says what became of it.
+/// Walks the frame of that number that enters at `entry`, and says what became of it.
 #[inline]
 pub(super) fn walk(
     graph: &Graph,
     entry: Leg,
+    frame: u16,
     stack: &mut Vec<Branch>,
     traveller: &mut impl Traveller,
 ) -> End {
-    let trunk = Branch { at: entry, from: None, passed: 0, edit: Edit::NONE };
+    let trunk = Branch { at: entry, from: None, passed: 0, frame, edit: Edit::NONE };
     match follow(graph, trunk, traveller) {
         Tip::Reached(end) => end,
         Tip::Ended(reason, _) => End::Dropped(reason),
@@ -78,6 +82,7 @@ struct Flood {
     at: Leg,
     passed: u8,
     inside: Option<Inside>,
+    frame: u16,
     edit: Edit,
 }
 
@@ -85,21 +90,24 @@ struct Flood {
 #[inline]
 fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> Tip {
     loop {
-        let Branch { at, from, edit, .. } = branch;
+        let Branch { at, from, .. } = branch;
         traveller.note(Step::Arrive(at));
         if branch.passed == DEVICES_MAX {
             traveller.note(Step::Drop(Reason::HopLimit));
             return Tip::Ended(Reason::HopLimit, from);
         }
         branch.passed += 1;
-        let Decision { verdict, inside } = traveller.ask(at, &edit);
+        let Decision { verdict, inside } = traveller.ask(&mut branch);
+        let Branch { frame, edit, .. } = branch;
         if traveller.extras().any {
-            mirror(graph, at, edit, traveller);
+            mirror(graph, at, frame, edit, traveller);
         }
         let leg = match verdict {
             Verdict::Consume => return Tip::Reached(End::Consumed),
             Verdict::Drop(reason) => return Tip::Ended(reason, from),
-            Verdict::Flood => return Tip::Flooded(Flood { at, passed: branch.passed, inside, edit }),
+            Verdict::Flood => {
+                return Tip::Flooded(Flood { at, passed: branch.passed, inside, frame, edit });
+            }
             Verdict::Forward(leg) => Leg { leg, ..at },
             Verdict::Park => return Tip::Reached(End::Parked),
         };
@@ -110,7 +118,7 @@ fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> 
         match graph.wire(leg) {
             Some(Wire::Link(peer, _)) => (branch.at, branch.edit) = (peer, edit),
             Some(Wire::Port(port)) => {
-                traveller.deliver(port, edit);
+                traveller.deliver(frame, port, edit);
                 return Tip::Reached(End::Sent);
             }
             None => {
@@ -131,11 +139,11 @@ fn exit(leg: Leg, inside: Option<&Inside>, edit: Edit, traveller: &impl Travelle
 
 /// Copies for ports that watch the device, as the frame came in.
 #[cold]
-fn mirror(graph: &Graph, at: Leg, edit: Edit, traveller: &mut impl Traveller) {
+fn mirror(graph: &Graph, at: Leg, frame: u16, edit: Edit, traveller: &mut impl Traveller) {
     let mirrors = traveller.extras().mirrors;
     for leg in mirrors.iter() {
         if let Some(Wire::Port(port)) = graph.wire(Leg { leg, ..at }) {
-            traveller.deliver(port, edit);
+            traveller.deliver(frame, port, edit);
         }
     }
 }
@@ -199,11 +207,11 @@ fn copy(
     };
     match graph.wire(from) {
         Some(Wire::Link(peer, _)) => {
-            stack.push(Branch { at: peer, from: Some(from), passed: flood.passed, edit });
+            stack.push(Branch { at: peer, from: Some(from), passed: flood.passed, frame: flood.frame, edit });
             false
         }
         Some(Wire::Port(port)) => {
-            traveller.deliver(port, edit);
+            traveller.deliver(flood.frame, port, edit);
             true
         }
         None => false,

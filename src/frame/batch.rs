@@ -2,16 +2,18 @@
 //!
 //! A [`Batch`] is filled with frames that were received, goes into the fabric, and comes out with a list of deliveries
 //! (which frame leaves through which ports, and how it has to be edited for that) and one [`End`] per received frame.
-//! Behind those that were received lie frames that devices made meanwhile: BPDUs, queries, answers. Their buffers are
-//! small and the batch's own.
+//! Behind those that were received lie frames that devices made meanwhile (BPDUs, queries, answers), and copies of frames
+//! that one gets as it was and another translated. Their buffers are the batch's own.
 
-use super::{BATCH_MAX, Edit, Frame, HEADROOM, PORTS_MAX, PortId};
+use super::{BATCH_MAX, BUFFER_SIZE, Edit, Frame, HEADROOM, PORTS_MAX, PortId};
 use crate::verdict::Reason;
 
 /// How many frames devices may make while one batch is looked at.
 pub const ORIGINATED_MAX: usize = 64;
 /// The longest of them, in bytes: a full Ethernet frame.
 pub const ORIGINATED_LEN_MAX: usize = 1514;
+/// How many frames longer than that may be copied while one batch is looked at: a batch has few of them.
+const LARGE_MAX: usize = 4;
 
 /// A frame of a batch is to leave through a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +56,12 @@ pub struct Batch {
     /// Received ones first, then originated ones.
     frames: Vec<Frame>,
     received: usize,
-    /// Buffers for frames that devices make.
+    /// Buffers for frames that devices make, and for copies.
     spare: Vec<Box<[u8]>>,
+    /// Buffers for large copies, made when they are first needed.
+    large: Vec<Box<[u8]>>,
+    /// How many of these may still be made.
+    unmade: usize,
     deliveries: Vec<Delivery>,
     ends: Vec<End>,
 }
@@ -70,9 +76,11 @@ impl Batch {
     /// An empty batch with all the room it will ever need.
     pub fn new() -> Self {
         Self {
-            frames: Vec::with_capacity(BATCH_MAX + ORIGINATED_MAX),
+            frames: Vec::with_capacity(BATCH_MAX + ORIGINATED_MAX + LARGE_MAX),
             received: 0,
             spare: (0..ORIGINATED_MAX).map(|_| vec![0; HEADROOM + ORIGINATED_LEN_MAX].into()).collect(),
+            large: Vec::with_capacity(LARGE_MAX),
+            unmade: LARGE_MAX,
             deliveries: Vec::with_capacity(BATCH_MAX * PORTS_MAX),
             ends: Vec::with_capacity(BATCH_MAX),
         }
@@ -102,13 +110,45 @@ impl Batch {
         Some(self.frames.len() - 1)
     }
 
+    /// Copies a frame that others get as it is, so that it can be written into, and says the copy's index. `None` when there is no
+    /// room for another. For the fabric.
+    pub fn copy(&mut self, frame: usize) -> Option<usize> {
+        let len = self.frames[frame].len();
+        let mut buffer = match len > ORIGINATED_LEN_MAX {
+            false => self.spare.pop()?,
+            true => self.large_buffer()?,
+        };
+        let original = &self.frames[frame];
+        let end = HEADROOM + len;
+        buffer[HEADROOM..end].copy_from_slice(original.bytes());
+        let mut copy = Frame::new(buffer, HEADROOM, end, original.ingress);
+        copy.offload = original.offload;
+        self.frames.push(copy);
+        Some(self.frames.len() - 1)
+    }
+
+    fn large_buffer(&mut self) -> Option<Box<[u8]>> {
+        let buffer = self.large.pop();
+        if buffer.is_none() && self.unmade > 0 {
+            self.unmade -= 1;
+            return Some(vec![0; BUFFER_SIZE].into());
+        }
+        buffer
+    }
+
     /// Takes the frame that was originated last back, which nobody is to get. For the fabric.
     pub fn take_back(&mut self) {
         if self.frames.len() > self.received
             && let Some(frame) = self.frames.pop()
         {
-            self.spare.push(frame.into_buffer());
+            self.take_buffer(frame);
         }
+    }
+
+    /// A frame that was not received is not needed any more.
+    fn take_buffer(&mut self, frame: Frame) {
+        let buffer = frame.into_buffer();
+        if buffer.len() < BUFFER_SIZE { self.spare.push(buffer) } else { self.large.push(buffer) }
     }
 
     /// Whether another received frame would be one too many.
@@ -141,6 +181,17 @@ impl Batch {
         &self.deliveries
     }
 
+    /// A frame, to be written into before anybody gets it. For the fabric.
+    pub fn frame_mut(&mut self, frame: usize) -> &mut Frame {
+        &mut self.frames[frame]
+    }
+
+    /// Whether the frame that is being walked leaves through some port already.
+    #[inline]
+    pub fn is_delivered(&self, frame: usize) -> bool {
+        self.deliveries.last().is_some_and(|delivery| usize::from(delivery.frame) == frame)
+    }
+
     /// What became of each frame that was received; [`Batch::received`] many once the fabric has seen it.
     pub fn ends(&self) -> &[End] {
         &self.ends
@@ -170,7 +221,9 @@ impl Batch {
     pub fn clear(&mut self, mut give_back: impl FnMut(Box<[u8]>)) {
         self.deliveries.clear();
         self.ends.clear();
-        self.spare.extend(self.frames.drain(self.received..).map(Frame::into_buffer));
+        while self.frames.len() > self.received {
+            self.take_back();
+        }
         self.received = 0;
         for frame in self.frames.drain(..) {
             give_back(frame.into_buffer());

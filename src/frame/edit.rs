@@ -59,6 +59,13 @@ impl Edit {
         Self { dst: Some(dst), ..self }
     }
 
+    /// The same, to the destination that the frame itself names.
+    #[must_use]
+    #[inline]
+    pub fn as_addressed(self) -> Self {
+        Self { dst: None, ..self }
+    }
+
     /// The destination, if it is another.
     #[inline]
     pub fn dst(&self) -> Option<Mac> {

@@ -6,8 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::Router;
-use super::decision::{Answer, Arrival, Cause, Decision, Fate, Onward};
+use super::decision::{Answer, Arrival, Decision, Fate, Ingress, Onward};
 use super::fragment::cut::cut;
 use super::fragment::gather::{Loss, Outcome};
 use super::icmp::{self, Error, local};
@@ -16,8 +15,10 @@ use super::neighbour::ask::Message;
 use super::neighbour::parked::{PACKET_MAX, Parked};
 use super::neighbour::{Due, Slot};
 use super::rewrite::Rewrite;
+use super::{Plane, Router};
 use crate::frame::{LegIndex, Offload, Passage};
 use crate::time::Time;
+use crate::verdict::Reason;
 use crate::wire::datagram::Datagram;
 use crate::wire::ip::{ETHER_TYPE_IPV4, ETHER_TYPE_IPV6};
 use crate::wire::mac::Mac;
@@ -29,12 +30,13 @@ impl Router {
     pub fn commit(
         &mut self,
         decision: &Decision,
-        leg: LegIndex,
+        at: Ingress,
         passage: &Passage<'_>,
         offload: &Offload,
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
-    ) -> Option<Cause> {
+    ) -> Option<Reason> {
+        let Ingress { leg, origin } = at;
         if let Some(slot) = decision.heard.and_then(|heard| self.plane.neighbours.hear(&heard, now)) {
             self.release(slot, now, emit);
         }
@@ -43,16 +45,22 @@ impl Router {
         {
             emit(leg, Message::say(own, says).bytes());
         }
+        let noted = decision.flow.as_ref().is_some_and(|flow| flow.noted);
         match decision.fate {
+            Fate::Forward(_) | Fate::Consume | Fate::Drop(_) if decision.answer.is_none() && !noted => {
+                self.follow(decision, origin, now);
+                None
+            }
             // the rest is about a packet
-            Fate::Forward(onward) if decision.answer.is_none() => self.touch(&onward, now),
-            Fate::Consume | Fate::Drop(_) if decision.answer.is_none() => {}
             _ => {
                 let arrival = Arrival::read(leg, passage, offload).ok()?;
-                return self.commit_packet(decision, &arrival, now, emit);
+                let arrival = Arrival { origin, ..arrival };
+                if noted {
+                    self.note(decision, &arrival, passage.bytes, now);
+                }
+                self.commit_packet(decision, &arrival, now, emit)
             }
         }
-        None
     }
 
     fn commit_packet(
@@ -61,21 +69,36 @@ impl Router {
         arrival: &Arrival<'_>,
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
-    ) -> Option<Cause> {
+    ) -> Option<Reason> {
+        self.follow(decision, arrival.origin, now);
         if let Some(answer) = decision.answer {
             self.answer(answer, arrival, now, emit);
         }
         match &decision.fate {
-            Fate::Consume | Fate::Drop(_) => None,
-            Fate::Forward(onward) => {
-                self.touch(onward, now);
-                None
-            }
+            Fate::Consume | Fate::Drop(_) | Fate::Forward(_) => None,
             Fate::Gather => self.gather(arrival, now, emit),
             Fate::Park(onward) | Fate::Remake(onward) => {
                 self.remake(onward, arrival, now, emit);
                 None
             }
+        }
+    }
+
+    /// Its flow moves on, and its neighbour has been of use.
+    fn follow(&mut self, decision: &Decision, origin: u16, now: Time) {
+        if let (Some(flow), Some(gateway)) = (&decision.flow, &mut self.plane.gateway) {
+            gateway.settle(flow, origin, now);
+        }
+        if let Fate::Forward(Onward { neighbour: Some((_, slot)), .. }) = decision.fate {
+            self.plane.neighbours.used(slot, now);
+        }
+    }
+
+    /// Rules of the user's have matched: they are counted, and may want a line about the `frame`.
+    fn note(&mut self, decision: &Decision, arrival: &Arrival<'_>, frame: &[u8], now: Time) {
+        let Plane { gateway, interfaces, .. } = &mut self.plane;
+        if let (Some(flow), Some(gateway)) = (&decision.flow, gateway) {
+            gateway.note(flow, arrival, interfaces, frame, now);
         }
     }
 
@@ -85,13 +108,13 @@ impl Router {
         arrival: &Arrival<'_>,
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
-    ) -> Option<Cause> {
+    ) -> Option<Reason> {
         let mut whole = std::mem::take(&mut self.whole);
         whole.clear();
         let outcome = self.gather.take(&arrival.datagram, arrival.packet, arrival.leg, now, &mut whole);
         let cause = match outcome {
             Outcome::Complete(gathered) => {
-                Datagram::parse(&whole).err().map(|_| Cause::FragmentMalformed).or_else(|| {
+                Datagram::parse(&whole).err().map(|_| Reason::FragmentMalformed).or_else(|| {
                     let datagram = Datagram::parse(&whole).ok()?;
                     let packet = &whole[..datagram.len];
                     let (partial, segment) = (None, None);
@@ -101,9 +124,9 @@ impl Router {
                 })
             }
             Outcome::Kept => None,
-            Outcome::Lost(Loss::Full) => Some(Cause::FragmentsFull),
-            Outcome::Lost(Loss::Malformed) => Some(Cause::FragmentMalformed),
-            Outcome::Lost(Loss::Overlap) => Some(Cause::FragmentOverlap),
+            Outcome::Lost(Loss::Full) => Some(Reason::FragmentsFull),
+            Outcome::Lost(Loss::Malformed) => Some(Reason::FragmentMalformed),
+            Outcome::Lost(Loss::Overlap) => Some(Reason::FragmentOverlap),
         };
         self.whole = whole;
         cause
@@ -115,9 +138,12 @@ impl Router {
         whole: &Arrival<'_>,
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
-    ) -> Option<Cause> {
+    ) -> Option<Reason> {
         let own = self.plane.interfaces.get(whole.leg)?;
         let decision = self.plane.decide_packet(whole, own, now);
+        if decision.flow.as_ref().is_some_and(|flow| flow.noted) {
+            self.note(&decision, whole, &[], now);
+        }
         if let Some(slot) = decision.heard.and_then(|heard| self.plane.neighbours.hear(&heard, now)) {
             self.release(slot, now, emit);
         }
@@ -311,19 +337,14 @@ impl Router {
         }
     }
 
-    fn touch(&mut self, onward: &Onward, now: Time) {
-        if let Some((_, slot)) = onward.neighbour {
-            self.plane.neighbours.used(slot, now);
-        }
-    }
-
     fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
     }
 
-    /// Does what time has made due: asks neighbours again, gives up on them and on datagrams that never became complete.
-    pub fn tick(&mut self, now: Time, emit: &mut impl FnMut(LegIndex, &[u8])) {
+    /// Does what time has made due: asks neighbours again, gives up on them and on datagrams that never became complete, and
+    /// looks at no more than `budget` sessions that may have expired. How many had.
+    pub fn tick(&mut self, now: Time, budget: usize, emit: &mut impl FnMut(LegIndex, &[u8])) -> usize {
         if self.plane.neighbours.deadline() <= now {
             for slot in self.plane.neighbours.slots() {
                 match self.plane.neighbours.expire(slot, now) {
@@ -334,6 +355,7 @@ impl Router {
             }
             self.plane.neighbours.rest();
         }
+        let swept = self.plane.gateway.as_mut().map_or(0, |gateway| gateway.nat.sweep(now, budget));
         let mut whole = std::mem::take(&mut self.whole);
         whole.clear();
         while let Some(leg) = self.gather.expire(now, &mut whole) {
@@ -341,6 +363,7 @@ impl Router {
             whole.clear();
         }
         self.whole = whole;
+        swept
     }
 
     /// Tells the senders of what waited in vain that the host cannot be reached.

@@ -8,65 +8,16 @@
 use std::net::IpAddr;
 
 use super::fragment::gather::Gathered;
+use super::gateway::Flow;
 use super::icmp::Error;
 use super::neighbour::Slot;
 use super::neighbour::hear::{Heard, Says};
 use super::rewrite::Rewrite;
 use crate::frame::{Gso, LegIndex, Offload, Passage};
+use crate::verdict::Reason;
 use crate::wire::checksum;
 use crate::wire::datagram::Datagram;
 use crate::wire::mac::Mac;
-
-/// Why a packet ends at a router. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// It wants to leave the wire that its source is of (IPv6 link-local).
-    BeyondScope,
-    /// It is for everybody on a wire, or came in a frame for more than one station: that is not routed (N55).
-    BroadcastNotRouted,
-    /// What is behind its IP header has a wrong checksum or length.
-    ChecksumWrong,
-    /// A piece of a datagram that contradicts the others, or is cut off (N50).
-    FragmentMalformed,
-    /// Two pieces of a datagram overlap: all are lost (N50).
-    FragmentOverlap,
-    /// There is no more room for pieces of datagrams (N50).
-    FragmentsFull,
-    /// It is no IP packet: cut off, of another version, or of a wrong header checksum.
-    IpMalformed,
-    /// Its options are no options.
-    IpOptions,
-    /// The leg has not been configured.
-    LegDown,
-    /// To an address that nobody has: 0.0.0.0, loopback (N54).
-    MartianDestination,
-    /// From an address that nobody sends from: a group's, loopback, or the router's own (N54).
-    MartianSource,
-    /// It is larger than the MTU of the way it was to take, and must not be cut (N52).
-    MtuExceeded,
-    /// It is for a group: that is not routed (N55).
-    MulticastNotRouted,
-    /// It is too large to wait for its neighbour, which is not known yet.
-    NeighbourLong,
-    /// An ARP or neighbour-discovery message that is none.
-    NeighbourMalformed,
-    /// Too many packets wait for neighbours.
-    NeighbourQueueFull,
-    /// There are too many neighbours, and all are in use.
-    NeighbourTableFull,
-    /// Nobody knows the way.
-    NoRoute,
-    /// A frame for somebody else, or of a protocol that a router does not speak.
-    NotForRouter,
-    /// Nobody listens at that port of the router, which does not say so.
-    PortClosed,
-    /// Its source is not where it came from (`rp_filter`, N54).
-    ReversePath,
-    /// It wants to choose its way.
-    SourceRouted,
-    /// It has come too far (N9).
-    TtlExceeded,
-}
 
 /// What becomes of a frame. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +25,7 @@ pub enum Fate {
     /// The router was meant.
     Consume,
     /// It ends here.
-    Drop(Cause),
+    Drop(Reason),
     /// It goes on, after [`Onward::write`].
     Forward(Onward),
     /// It waits for the other pieces of its datagram.
@@ -98,6 +49,8 @@ pub struct Onward {
     pub neighbour: Option<(Mac, Slot)>,
     /// What is written into it.
     pub rewrite: Rewrite,
+    /// Whether its transport checksum is yet to be made, so that it is not mended.
+    pub partial: bool,
     /// Bytes of the largest piece, and what names the whole, if it has to be cut.
     pub cut: Option<(u16, u32)>,
 }
@@ -105,16 +58,25 @@ pub struct Onward {
 impl Onward {
     /// Writes the frame as it goes on; its packet starts at byte `payload`. Nothing but addresses and [`Rewrite`] is
     /// written, and nothing moves.
-    pub fn write(&self, frame: &mut [u8], payload: usize, partial: bool) {
+    pub fn write(&self, frame: &mut [u8], payload: usize) {
         let Some((mac, _)) = self.neighbour else { return };
         if let Some(head) = frame.first_chunk_mut::<12>() {
             head[..6].copy_from_slice(&mac.0);
             head[6..].copy_from_slice(&self.src.0);
         }
         if let Some(packet) = frame.get_mut(payload..) {
-            self.rewrite.apply(packet, partial);
+            self.rewrite.apply(packet, self.partial);
         }
     }
+}
+
+/// Where a frame came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// The router's leg.
+    pub leg: LegIndex,
+    /// Who has sent it: what sessions that it opens are counted for.
+    pub origin: u16,
 }
 
 /// What is told to the sender of a packet.
@@ -131,7 +93,7 @@ pub enum Answer {
 }
 
 /// All that a router says to a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
     /// What becomes of it.
     pub fate: Fate,
@@ -139,24 +101,32 @@ pub struct Decision {
     pub answer: Option<Answer>,
     /// What is learned from it.
     pub heard: Option<Heard>,
+    /// What is known of its flow, if flows are followed.
+    pub flow: Option<Flow>,
 }
 
 impl From<Fate> for Decision {
     fn from(fate: Fate) -> Self {
-        Self { fate, answer: None, heard: None }
+        Self { fate, answer: None, heard: None, flow: None }
     }
 }
 
 impl Decision {
     /// The frame ends.
-    pub const fn drop(cause: Cause) -> Self {
-        Self { fate: Fate::Drop(cause), answer: None, heard: None }
+    pub const fn drop(cause: Reason) -> Self {
+        Self { fate: Fate::Drop(cause), answer: None, heard: None, flow: None }
     }
 
     /// The same, and its sender is told so.
     #[must_use]
     pub fn and(self, answer: Option<Answer>) -> Self {
         Self { answer, ..self }
+    }
+
+    /// The same, of a packet of that flow.
+    #[must_use]
+    pub fn of(self, flow: Option<Flow>) -> Self {
+        Self { flow, ..self }
     }
 }
 
@@ -165,6 +135,8 @@ impl Decision {
 pub struct Arrival<'a> {
     /// Where it came in.
     pub leg: LegIndex,
+    /// Who a session that it opens is counted for, once that is to be made.
+    pub origin: u16,
     /// Where its frame was sent.
     pub dst: Mac,
     /// What it says.
@@ -181,9 +153,9 @@ pub struct Arrival<'a> {
 
 impl<'a> Arrival<'a> {
     /// Reads the packet of a frame; the cause if it is none.
-    pub fn read(leg: LegIndex, passage: &Passage<'a>, offload: &Offload) -> Result<Self, Cause> {
+    pub fn read(leg: LegIndex, passage: &Passage<'a>, offload: &Offload) -> Result<Self, Reason> {
         let packet = passage.payload();
-        let datagram = Datagram::parse(packet).map_err(|_| Cause::IpMalformed)?;
+        let datagram = Datagram::parse(packet).map_err(|_| Reason::IpMalformed)?;
         let packet = &packet[..datagram.len];
         let start = usize::from(offload.csum_start).checked_sub(passage.headers.payload);
         // one that is not behind the IP header is a lie, and would be written into it
@@ -198,7 +170,16 @@ impl<'a> Arrival<'a> {
         };
         let segment = transport.map(|len| datagram.transport + len + usize::from(offload.gso_size));
         let segment = segment.filter(|segment| *segment < datagram.len);
-        Ok(Self { leg, dst: passage.headers.dst, datagram, packet, partial, segment, gathered: None })
+        Ok(Self {
+            leg,
+            origin: 0,
+            dst: passage.headers.dst,
+            datagram,
+            packet,
+            partial,
+            segment,
+            gathered: None,
+        })
     }
 
     /// Bytes that have to fit through (V13).

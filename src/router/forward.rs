@@ -2,28 +2,34 @@
 //! `ip_forward`, and their likes of IPv6).
 //!
 //! 1. The frame must be for this station or a group, and hold a sound packet ([`Arrival::read`]).
-//! 2. Pieces are put together, if the router has to see whole datagrams ([`Settings::gather`](super::Settings)).
+//! 2. Pieces are put together, if flows are followed, which needs whole datagrams (N50).
 //! 3. `Plane::way`: who cannot be the source (N54), then whom it is for: a group, everybody, the router, somebody behind a
 //!    route.
 //! 4. `Plane::local` answers what is for the router (N56).
 //! 5. `Plane::forward` takes a hop off (N9), holds the packet against the MTU of its way (N52), says if there is a
 //!    better one (N58), and asks for the neighbour's address.
 //!
-//! Where addresses are translated this happens between the steps: before 3 the destination, after 5 the source. Steps 3
-//! and 5 therefore take addresses as arguments, and never from the packet. Nothing here changes anything.
+//! Where flows are followed ([`super::gateway`]) this happens between the steps: before 3 the destination is translated, within
+//! 5 the rules are asked and the source is translated. Steps 3 and 5 therefore take addresses as arguments, and never from
+//! the packet. Nothing here changes anything.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Plane;
-use super::decision::{Answer, Arrival, Cause, Decision, Fate, Onward};
+use super::decision::{Answer, Arrival, Decision, Fate, Onward};
+use super::gateway::{Flow, invalidity};
 use super::icmp::{self, Error, local};
 use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, is_link_local};
 use super::mss::Mss;
+use super::nat::judgement::State;
+use super::nat::track::Invalid;
 use super::neighbour::{hear, parked};
+use super::policy::config::Reject;
 use super::rewrite::Rewrite;
 use super::routes::Route;
 use crate::frame::{LegIndex, Offload, Passage};
 use crate::time::Time;
+use crate::verdict::Reason;
 use crate::wire::arp;
 use crate::wire::datagram::{ICMP, ICMPV6, NO_NEXT_HEADER, Options, TCP, UDP};
 use crate::wire::ip::{ETHER_TYPE_IPV4, ETHER_TYPE_IPV6};
@@ -53,52 +59,61 @@ impl Plane {
         offload: &Offload,
         now: Time,
     ) -> Decision {
-        let Some(own) = self.interfaces.get(leg) else { return Decision::drop(Cause::LegDown) };
+        let Some(own) = self.interfaces.get(leg) else { return Decision::drop(Reason::RouterLegDown) };
         let headers = &passage.headers;
         if headers.tag.is_some() || !(headers.dst == own.mac || headers.dst.is_group()) {
-            return Decision::drop(Cause::NotForRouter);
+            return Decision::drop(Reason::NotForRouter);
         }
         match headers.ether_type {
             arp::ETHER_TYPE => match hear::arp(&self.interfaces, leg, headers.dst, passage.payload()) {
                 Ok(talk) => said(talk),
-                Err(hear::Malformed) => Decision::drop(Cause::NeighbourMalformed),
+                Err(hear::Malformed) => Decision::drop(Reason::NeighbourMalformed),
             },
             kind @ (ETHER_TYPE_IPV4 | ETHER_TYPE_IPV6) => match Arrival::read(leg, passage, offload) {
                 Ok(arrival) if arrival.datagram.is_ipv6() != (kind == ETHER_TYPE_IPV6) => {
-                    Decision::drop(Cause::IpMalformed)
+                    Decision::drop(Reason::IpMalformed)
                 }
                 Ok(arrival) => self.decide_packet(&arrival, own, now),
                 Err(cause) => Decision::drop(cause),
             },
-            _ => Decision::drop(Cause::NotForRouter),
+            _ => Decision::drop(Reason::NotForRouter),
         }
     }
 
     /// What becomes of a packet.
     pub(super) fn decide_packet(&self, arrival: &Arrival<'_>, own: &Interface, now: Time) -> Decision {
         let datagram = &arrival.datagram;
-        if datagram.fragment.is_some() && self.settings.gather {
+        if datagram.fragment.is_some() && self.gateway.is_some() {
             return Fate::Gather.into();
         }
         match datagram.options {
             Options::None => {}
             Options::Malformed(at) => {
                 let error = Error::Parameter(u16::from(at));
-                return Decision::drop(Cause::IpOptions).and(tell(arrival, error));
+                return Decision::drop(Reason::IpOptions).and(tell(arrival, error));
             }
-            Options::SourceRoute => return Decision::drop(Cause::SourceRouted),
+            Options::SourceRoute => return Decision::drop(Reason::SourceRouted),
         }
-        match self.way(arrival.leg, own, datagram.source, datagram.destination) {
+        let mut flow = self.gateway.as_ref().map(|gateway| gateway.judge(arrival, &self.interfaces, now));
+        let destination = match flow.as_ref().and_then(|flow| flow.judgement.translated()) {
+            Some(tuple) => tuple.destination.ip(tuple.ipv6),
+            None => datagram.destination,
+        };
+        let decision = match self.way(arrival.leg, own, datagram.source, destination) {
             Ok(Way::Everybody) => Fate::Consume.into(),
             Ok(Way::Forward(route)) => {
-                self.forward(arrival, &route, datagram.source, datagram.destination, now)
+                self.forward(arrival, &route, (datagram.source, destination), &mut flow, now)
             }
-            Ok(Way::Group | Way::Local) => self.local(arrival, own),
+            Ok(Way::Group | Way::Local) => match self.unwelcome(&flow) {
+                Some(reason) => Decision::drop(reason),
+                None => self.local(arrival, own),
+            },
             Err(cause) => {
-                let unreachable = (cause == Cause::NoRoute).then_some(Error::NetworkUnreachable);
+                let unreachable = (cause == Reason::NoRoute).then_some(Error::NetworkUnreachable);
                 Decision::drop(cause).and(unreachable.and_then(|error| tell(arrival, error)))
             }
-        }
+        };
+        decision.of(flow)
     }
 
     /// Whom a packet between these two is for, or why for nobody.
@@ -108,29 +123,29 @@ impl Plane {
         own: &Interface,
         source: IpAddr,
         destination: IpAddr,
-    ) -> Result<Way, Cause> {
+    ) -> Result<Way, Reason> {
         if source.is_multicast() || source == IpAddr::V4(Ipv4Addr::BROADCAST) || is_mapped(source) {
-            return Err(Cause::MartianSource);
+            return Err(Reason::MartianSource);
         }
         if destination == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Ok(Way::Everybody);
         }
         // of IPv6, one without an address may ask who else has it
         if source.is_loopback() || source.is_unspecified() && source.is_ipv4() {
-            return Err(Cause::MartianSource);
+            return Err(Reason::MartianSource);
         }
         if destination.is_unspecified() || destination.is_loopback() || is_mapped(destination) {
-            return Err(Cause::MartianDestination);
+            return Err(Reason::MartianDestination);
         }
         if self.interfaces.is_local(leg, source) {
-            return Err(Cause::MartianSource);
+            return Err(Reason::MartianSource);
         }
         if destination.is_multicast() {
-            return if is_of_wire(destination) { Ok(Way::Group) } else { Err(Cause::MulticastNotRouted) };
+            return if is_of_wire(destination) { Ok(Way::Group) } else { Err(Reason::MulticastNotRouted) };
         }
         match self.interfaces.broadcast(destination) {
             Some(there) if there == leg => return Ok(Way::Everybody),
-            Some(_) => return Err(Cause::BroadcastNotRouted),
+            Some(_) => return Err(Reason::BroadcastNotRouted),
             None => {}
         }
         self.check_reverse(leg, own, source)?;
@@ -138,12 +153,22 @@ impl Plane {
             return Ok(Way::Local);
         }
         if source.is_unspecified() {
-            return Err(Cause::MartianSource);
+            return Err(Reason::MartianSource);
         }
         if is_link_local(destination) {
-            return Err(Cause::BeyondScope);
+            return Err(Reason::BeyondScope);
         }
-        self.routes.lookup(destination).map(|route| Way::Forward(*route)).ok_or(Cause::NoRoute)
+        self.routes.lookup(destination).map(|route| Way::Forward(*route)).ok_or(Reason::NoRoute)
+    }
+
+    /// Why a packet for the router is not even answered: an answer to what seems to be of a connection that is none would
+    /// end the one that it is taken for (0.2).
+    fn unwelcome(&self, flow: &Option<Flow>) -> Option<Reason> {
+        let (gateway, flow) = (self.gateway.as_ref()?, flow.as_ref()?);
+        match flow.judgement.state {
+            State::Invalid(invalid @ Invalid::Unfit) if gateway.drops_invalid() => Some(invalidity(invalid)),
+            _ => None,
+        }
     }
 
     /// Takes a packet for the router.
@@ -160,8 +185,8 @@ impl Plane {
             ICMPV6 if datagram.is_ipv6() => {
                 match hear::ndp(&self.interfaces, leg, datagram, payload, partial) {
                     Ok(Some(talk)) => said(talk),
-                    Err(hear::Malformed) => Decision::drop(Cause::NeighbourMalformed),
-                    Ok(None) if !is_sound() => Decision::drop(Cause::ChecksumWrong),
+                    Err(hear::Malformed) => Decision::drop(Reason::NeighbourMalformed),
+                    Ok(None) if !is_sound() => Decision::drop(Reason::ChecksumWrong),
                     Ok(None) if !local::is_echo_request(datagram, packet) => consume,
                     Ok(None) => {
                         let own =
@@ -171,7 +196,7 @@ impl Plane {
                 }
             }
             ICMP if !datagram.is_ipv6() => match is_sound() {
-                false => Decision::drop(Cause::ChecksumWrong),
+                false => Decision::drop(Reason::ChecksumWrong),
                 // an echo to all would be answered by all (`icmp_echo_ignore_broadcasts`)
                 true if group || !local::is_echo_request(datagram, packet) => consume,
                 true => consume.and(Some(Answer::Echo(datagram.destination))),
@@ -182,15 +207,15 @@ impl Plane {
                 let unsummed = !datagram.is_ipv6() && payload.get(6..8) == Some(&[0, 0]);
                 match payload.len() >= UDP_LEN && (unsummed || is_sound()) {
                     true => consume.and(tell(arrival, Error::PortUnreachable)),
-                    false => Decision::drop(Cause::ChecksumWrong),
+                    false => Decision::drop(Reason::ChecksumWrong),
                 }
             }
-            TCP if !is_sound() => Decision::drop(Cause::ChecksumWrong),
+            TCP if !is_sound() => Decision::drop(Reason::ChecksumWrong),
             TCP => {
                 let reset = own.tcp_reset && !group && !arrival.dst.is_group();
                 match reset && local::wants_reset(datagram, packet) {
                     true => consume.and(Some(Answer::Reset)),
-                    false => Decision::drop(Cause::PortClosed),
+                    false => Decision::drop(Reason::PortClosed),
                 }
             }
             _ => consume.and(tell(arrival, Error::ProtocolUnreachable(datagram.named as u16))),
@@ -202,39 +227,49 @@ impl Plane {
         &self,
         arrival: &Arrival<'_>,
         route: &Route,
-        source: IpAddr,
-        destination: IpAddr,
+        (source, destination): (IpAddr, IpAddr),
+        flow: &mut Option<Flow>,
         now: Time,
     ) -> Decision {
         let datagram = &arrival.datagram;
         if arrival.dst.is_group() {
-            return Decision::drop(Cause::BroadcastNotRouted);
+            return Decision::drop(Reason::BroadcastNotRouted);
         }
         let (Some(own), Some(out)) = (self.interfaces.get(arrival.leg), self.interfaces.get(route.leg))
         else {
-            return Decision::drop(Cause::LegDown);
+            return Decision::drop(Reason::RouterLegDown);
         };
         if datagram.ttl <= 1 {
-            return Decision::drop(Cause::TtlExceeded).and(tell(arrival, Error::TimeExceeded));
+            return Decision::drop(Reason::TtlExceeded).and(tell(arrival, Error::TimeExceeded));
         }
         if is_link_local(source) {
-            return Decision::drop(Cause::BeyondScope).and(tell(arrival, Error::BeyondScope));
+            return Decision::drop(Reason::BeyondScope).and(tell(arrival, Error::BeyondScope));
         }
         let cut = match fit(arrival, out.mtu) {
             Ok(cut) => cut,
             Err(error) => {
-                return Decision::drop(Cause::MtuExceeded).and(error.and_then(|error| tell(arrival, error)));
+                return Decision::drop(Reason::MtuExceeded).and(error.and_then(|error| tell(arrival, error)));
             }
         };
         let next_hop = route.next_hop(destination);
+        if let (Some(gateway), Some(flow)) = (&self.gateway, flow.as_mut())
+            && let Err((reason, told)) =
+                gateway.pass(flow, arrival, (arrival.leg, own), (route.leg, out), next_hop, now)
+        {
+            return Decision::drop(reason).and(told.and_then(|with| reject(arrival, with)));
+        }
+        let translation = flow.as_ref().map(Flow::translation).unwrap_or_default();
         let mss = match out.clamp_mss {
             true => Mss::clamp(datagram, arrival.packet, out.mtu.min(self.mtu_back(arrival, own))),
             false => None,
         };
-        let rewrite = Rewrite { ttl: Some(datagram.ttl - 1), mss };
+        let rewrite = Rewrite { translation, ttl: Some(datagram.ttl - 1), mss };
         let neighbour = self.neighbours.resolve(route.leg, next_hop, now);
-        let onward = Onward { leg: route.leg, src: out.mac, next_hop, neighbour, rewrite, cut };
-        let better = (arrival.leg == route.leg && own.redirects && own.on_link(source))
+        let partial = arrival.partial.is_some();
+        let onward = Onward { leg: route.leg, src: out.mac, next_hop, neighbour, rewrite, partial, cut };
+        // who speaks to a translated address knows of no other
+        let redirects = own.redirects && translation.is_none();
+        let better = (arrival.leg == route.leg && redirects && own.on_link(source))
             .then_some(Error::Redirect(next_hop))
             .filter(|_| !datagram.is_ipv6() || next_hop == destination || is_link_local(next_hop));
         let answer = better.and_then(|error| tell(arrival, error));
@@ -242,18 +277,18 @@ impl Plane {
         let fate = match neighbour {
             Some(_) if cut.is_some() || rewrite.grows() => Fate::Remake(onward),
             Some(_) => Fate::Forward(onward),
-            None if size > parked::PACKET_MAX => Fate::Drop(Cause::NeighbourLong),
+            None if size > parked::PACKET_MAX => Fate::Drop(Reason::NeighbourLong),
             None if !self.neighbours.has_place(route.leg, next_hop, now) => {
-                Fate::Drop(Cause::NeighbourTableFull)
+                Fate::Drop(Reason::NeighbourTableFull)
             }
-            None if !self.neighbours.has_room(route.leg, next_hop) => Fate::Drop(Cause::NeighbourQueueFull),
+            None if !self.neighbours.has_room(route.leg, next_hop) => Fate::Drop(Reason::NeighbourQueueFull),
             None => Fate::Park(onward),
         };
         Decision::from(fate).and(answer)
     }
 
     /// Whether the source may have come in there (`rp_filter`).
-    fn check_reverse(&self, leg: LegIndex, own: &Interface, source: IpAddr) -> Result<(), Cause> {
+    fn check_reverse(&self, leg: LegIndex, own: &Interface, source: IpAddr) -> Result<(), Reason> {
         let back = || self.routes.lookup(source).map(|route| route.leg);
         let believed = match own.reverse_path {
             _ if is_link_local(source) => true,
@@ -261,7 +296,7 @@ impl Plane {
             ReversePath::Loose => back().is_some(),
             ReversePath::Strict => back() == Some(leg),
         };
-        if believed { Ok(()) } else { Err(Cause::ReversePath) }
+        if believed { Ok(()) } else { Err(Reason::ReversePath) }
     }
 
     /// The MTU of the way back.
@@ -301,8 +336,21 @@ fn tell(arrival: &Arrival<'_>, error: Error) -> Option<Answer> {
     icmp::may_tell(&arrival.datagram, arrival.packet, arrival.dst).then_some(Answer::Error(error))
 }
 
+/// What the sender of a packet that a rule rejects is told.
+fn reject(arrival: &Arrival<'_>, with: Reject) -> Option<Answer> {
+    let error = match with {
+        Reject::AdminProhibited => Error::AdminProhibited,
+        Reject::HostUnreachable => Error::HostUnreachable,
+        Reject::TcpReset if arrival.datagram.protocol == TCP => {
+            return local::wants_reset(&arrival.datagram, arrival.packet).then_some(Answer::Reset);
+        }
+        Reject::PortUnreachable | Reject::TcpReset => Error::PortUnreachable,
+    };
+    tell(arrival, error)
+}
+
 fn said(talk: hear::Talk) -> Decision {
-    Decision { fate: Fate::Consume, answer: talk.says.map(Answer::Neighbour), heard: talk.heard }
+    Decision { heard: talk.heard, ..Decision::from(Fate::Consume).and(talk.says.map(Answer::Neighbour)) }
 }
 
 /// Whether a group is of a wire: nothing that is sent to it is for farther away.

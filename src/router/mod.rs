@@ -16,8 +16,9 @@
 //! | [`icmp`] | what senders are told |
 //! | `commit` | doing all that |
 //! | [`nat`] | flows, and what their packets are translated into |
-//!
-//! The fabric does not know this device yet, and the router does not ask `nat` yet: ARCHITECTURE.md says what is left.
+//! | [`policy`] | what may pass: Docker's rules, and the user's before them |
+//! | [`gateway`] | where these three meet |
+//! | `manage` | what whoever configures it says |
 //!
 //! It never edits a frame while it decides, never waits, and never takes memory for a packet beyond the bounded rooms of
 //! [`neighbour::parked`] and [`fragment::gather`]. It sends no router advertisements, runs no routing protocol, and routes
@@ -27,8 +28,10 @@ mod commit;
 pub mod decision;
 pub mod forward;
 pub mod fragment;
+pub mod gateway;
 pub mod icmp;
 pub mod interface;
+mod manage;
 pub mod mss;
 pub mod nat;
 pub mod neighbour;
@@ -38,24 +41,37 @@ pub mod routes;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use self::decision::Decision;
 use self::fragment::gather::Gather;
+use self::gateway::Gateway;
 use self::icmp::Error;
 use self::icmp::limit::Limit;
-use self::interface::{Interface, Interfaces, MTU_MIN, is_link_local};
+use self::interface::{Interface, Interfaces, is_link_local};
+use self::nat::sessions::Sessions;
+use self::nat::track;
 use self::neighbour::{Neighbour, Neighbours};
-use self::routes::{Origin, Route, RouteError, Routes};
+use self::policy::Policy;
+use self::routes::{Route, Routes};
 use crate::frame::{FRAME_MAX, LegIndex, Offload, Passage};
 use crate::time::Time;
 use crate::wire::datagram::Datagram;
 
+/// How many sessions a router follows unless it is said otherwise: the kernel's number for a machine of a few GiB (L1).
+pub const SESSIONS_MAX: usize = 65_536;
+
 /// What is said of a router as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether datagrams in pieces are put together before they are sent on: who looks at ports needs that (N50).
-    pub gather: bool,
+    /// How flows are followed.
+    pub conntrack: track::Settings,
+    /// How many sessions there may be.
+    pub sessions_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { conntrack: track::Settings::default(), sessions_max: SESSIONS_MAX }
+    }
 }
 
 /// What a router has counted that belongs to no frame.
@@ -75,6 +91,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Router {
     plane: Plane,
+    settings: Settings,
+    hash_key: [u64; 2],
     gather: Gather,
     limit: Limit,
     counters: Counters,
@@ -93,7 +111,8 @@ pub struct Router {
 /// What decisions are made from.
 #[derive(Debug)]
 struct Plane {
-    settings: Settings,
+    /// What follows flows, if anything has to.
+    gateway: Option<Box<Gateway>>,
     interfaces: Interfaces,
     routes: Routes,
     neighbours: Neighbours,
@@ -105,11 +124,13 @@ impl Router {
         let buffer = || Vec::with_capacity(FRAME_MAX);
         Self {
             plane: Plane {
-                settings,
+                gateway: None,
                 interfaces: Interfaces::default(),
                 routes: Routes::default(),
                 neighbours: Neighbours::new(hash_key),
             },
+            settings,
+            hash_key,
             gather: Gather::new(hash_key),
             limit: Limit::new(hash_key),
             counters: Counters::default(),
@@ -128,81 +149,10 @@ impl Router {
 
     /// When [`Router::tick`] has something to do at the earliest.
     pub fn deadline(&self) -> Option<Time> {
+        let sessions = self.plane.gateway.as_ref().and_then(|gateway| gateway.nat.deadline());
         let next = self.plane.neighbours.deadline().min(self.gather.deadline());
+        let next = next.min(sessions.unwrap_or(Time::NEVER));
         (next != Time::NEVER).then_some(next)
-    }
-
-    /// Says how it behaves as a whole.
-    pub fn configure(&mut self, settings: Settings) {
-        self.plane.settings = settings;
-    }
-
-    /// Plugs a wire in, or configures one anew: its prefixes become routes. What is known of its neighbours is forgotten if
-    /// its hardware address changes. An MTU below [`MTU_MIN`] is raised to that.
-    ///
-    /// # Errors
-    /// [`RouteError::Full`] if not all prefixes found a place; the leg is there all the same.
-    pub fn attach(&mut self, leg: LegIndex, mut interface: Interface) -> Result<(), RouteError> {
-        interface.mtu = interface.mtu.max(MTU_MIN);
-        let Plane { interfaces, routes, neighbours, .. } = &mut self.plane;
-        if interfaces.get(leg).is_some_and(|before| before.mac != interface.mac) {
-            neighbours.forget(leg);
-        }
-        routes.retain(|route| route.leg != leg || route.origin != Origin::Connected);
-        let mut result = Ok(());
-        for net in interface.addresses.iter().filter(|net| net.prefix_len() < net.max_prefix_len()) {
-            let source = Some(net.addr());
-            match routes.add(Route { to: *net, via: None, leg, origin: Origin::Connected, source }) {
-                Ok(()) | Err(RouteError::Exists) => {}
-                Err(error) => result = Err(error),
-            }
-        }
-        interfaces.set(leg, Some(interface));
-        result
-    }
-
-    /// Unplugs a wire: its routes go, and its neighbours are forgotten.
-    pub fn detach(&mut self, leg: LegIndex) {
-        self.plane.interfaces.set(leg, None);
-        self.plane.routes.retain(|route| route.leg != leg);
-        self.plane.neighbours.forget(leg);
-    }
-
-    /// Adds a route; without a leg, it is the one on whose wire the gateway is.
-    ///
-    /// # Errors
-    /// If it cannot be used, is there already, or is one too many.
-    pub fn add_route(
-        &mut self,
-        to: IpNet,
-        via: Option<IpAddr>,
-        leg: Option<LegIndex>,
-    ) -> Result<(), RouteError> {
-        let Plane { interfaces, routes, .. } = &mut self.plane;
-        if via.is_some_and(|via| via.is_ipv4() != to.addr().is_ipv4()) {
-            return Err(RouteError::Family);
-        }
-        let leg = match (leg, via) {
-            (Some(leg), _) => leg,
-            (None, Some(via)) => {
-                let near = interfaces.iter().find(|(_, own)| !is_link_local(via) && own.on_link(via));
-                near.map(|(leg, _)| leg).ok_or(RouteError::Unreachable)?
-            }
-            (None, None) => return Err(RouteError::NoLeg),
-        };
-        let own = interfaces.get(leg).ok_or(RouteError::NoLeg)?;
-        if via.is_some_and(|via| !own.on_link(via) || interfaces.is_local(leg, via)) {
-            return Err(RouteError::Unreachable);
-        }
-        routes.add(Route { to, via, leg, origin: Origin::Static, source: None })
-    }
-
-    /// Removes what [`Router::add_route`] has added; says whether it was there.
-    pub fn remove_route(&mut self, to: IpNet, via: Option<IpAddr>) -> bool {
-        let to = to.trunc();
-        self.plane
-            .routes
-            .retain(|route| !(route.to == to && route.via == via && route.origin == Origin::Static))
     }
 
     /// The legs.
@@ -218,6 +168,16 @@ impl Router {
     /// The neighbours, in the order of legs and addresses.
     pub fn neighbours(&self, now: Time) -> Vec<Neighbour> {
         self.plane.neighbours.list(now)
+    }
+
+    /// The sessions; none if nothing has to be followed.
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.plane.gateway.as_ref().map(|gateway| gateway.nat.sessions())
+    }
+
+    /// The rules, if there are any.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.plane.gateway.as_ref().map(|gateway| &gateway.policy)
     }
 
     /// What was counted.

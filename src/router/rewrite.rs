@@ -3,15 +3,18 @@
 //! A decision edits nothing. It says what is to be written, and [`Rewrite::apply`] writes it, once, into the frame or
 //! into a copy of it. So `explain` can decide without a copy, a packet that waits for its neighbour still lies there as
 //! its sender sent it (which is what an ICMP error about it must quote, N9), and everything else about it stays
-//! untouched by construction: identification, DF, TOS, options (N10) and, but for the one 16-bit word of an MSS, all that
-//! is behind the IP header (V11).
+//! untouched by construction: identification, DF, TOS, options (N10) and, but for ports, checksums and the one 16-bit word
+//! of an MSS, all that is behind the IP header (V11).
 
 use super::mss::Mss;
+use super::nat::rewrite::{self, Translation};
 use crate::wire::datagram;
 
 /// What is to be written into a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rewrite {
+    /// Other addresses and ports.
+    pub translation: Translation,
     /// TTL, or hop limit.
     pub ttl: Option<u8>,
     /// The MSS option of a TCP segment.
@@ -20,12 +23,15 @@ pub struct Rewrite {
 
 impl Rewrite {
     /// As it came.
-    pub const NONE: Self = Self { ttl: None, mss: None };
+    pub const NONE: Self = Self { translation: Translation::NONE, ttl: None, mss: None };
 
     /// Writes it into the packet, whose first byte is that of the IP header. If its transport checksum is `partial`, that
     /// is yet to be computed, and is not mended. What makes a packet longer is not for here, see
     /// [`Rewrite::grows`].
     pub fn apply(&self, packet: &mut [u8], partial: bool) {
+        if !self.translation.is_none() {
+            rewrite::apply(packet, &self.translation, partial);
+        }
         if let Some(ttl) = self.ttl {
             datagram::set_ttl(packet, ttl);
         }

@@ -37,7 +37,7 @@ impl Stage {
     /// Does it.
     pub fn tell(&mut self, action: &Action) -> Outcome {
         match action {
-            Action::Change(change) => Outcome::Changed(self.change(*change)),
+            Action::Change(change) => Outcome::Changed(self.change(change.clone())),
             Action::Frame(port, bytes) => {
                 let (outputs, end) = self.exchange(*port, bytes);
                 Outcome::Received(outputs, end)

@@ -153,7 +153,7 @@ impl World {
     /// # Panics
     /// If the fabric refuses it.
     pub fn change(&mut self, change: Change) {
-        if let Err(error) = self.try_change(change) {
+        if let Err(error) = self.try_change(change.clone()) {
             panic!("{change:?}: {error}");
         }
     }

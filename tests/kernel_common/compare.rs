@@ -135,7 +135,7 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
     let mut switch = S::default();
     for change in &story.setup {
         // those that are refused were told so by the rig, too, or the stations would differ
-        let made = switch.change(*change);
+        let made = switch.change(change.clone());
         assert!(made || matches!(change, Change::AddVlan(..)), "set-up {change:?} refused");
     }
     let watch = Watch::new();
@@ -161,7 +161,7 @@ pub(crate) fn compare<S: Switch>(story: &Story, rig: &mut Rig) -> Result<(), Str
                 }
             }
             Action::Change(change) => {
-                let (ours, kernel) = (switch.change(*change), rig.apply(*change).expect(IO));
+                let (ours, kernel) = (switch.change(change.clone()), rig.apply(change.clone()).expect(IO));
                 if ours != kernel {
                     return Err(format!("  action {at}: {action}: kernel {kernel}, vswitchd {ours}\n"));
                 }

@@ -161,9 +161,9 @@ impl Rig {
                     self.configure_port(port, &config)?;
                 }
                 Change::AddVlan(..) => {
-                    self.apply(*change)?;
+                    self.apply(change.clone())?;
                 }
-                other => unreachable!("a story for the kernel is not set up by {other:?}"),
+                _ => unreachable!("a story for the kernel is not set up by {change:?}"),
             }
         }
         self.drain(&mut Vec::new())

@@ -116,7 +116,7 @@ impl<'a> Lab<'a> {
     /// A port, and with it its cable, goes down or up on both sides.
     pub(crate) fn set_up(&mut self, port: PortId, up: bool) {
         let change = Change::SetPortUp(port, up);
-        self.rig.apply(change).expect("the kernel obeys");
+        self.rig.apply(change.clone()).expect("the kernel obeys");
         self.step();
         self.stage.change(change).expect("the port is there");
     }

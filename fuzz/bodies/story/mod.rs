@@ -87,7 +87,7 @@ impl Stage {
     }
 
     fn change(&mut self, change: Change) {
-        let made = self.fabric.apply(change, self.now);
+        let made = self.fabric.apply(change.clone(), self.now);
         if made.is_ok() {
             self.bounds.learn_of(&change);
         }
@@ -99,7 +99,7 @@ impl Stage {
             Err(_) => true,
         };
         if let Some(model) = self.model.as_mut().filter(|_| asked) {
-            assert_eq!(model.apply(change, self.now), made.is_ok(), "{change:?}: {made:?}");
+            assert_eq!(model.apply(change.clone(), self.now), made.is_ok(), "{change:?}: {made:?}");
         }
     }
 

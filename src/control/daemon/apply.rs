@@ -135,10 +135,9 @@ impl Instance {
         self.engine.with(move |switch| {
             for change in changes {
                 let now = switch.now;
-                switch
-                    .fabric
-                    .apply(change, now)
-                    .map_err(|error| ApplyError::Fabric(Box::new(change), error))?;
+                if let Err(error) = switch.fabric.apply(change.clone(), now) {
+                    return Err(ApplyError::Fabric(Box::new(change), error));
+                }
             }
             for (name, id, port) in ports {
                 // a port that was gone and is back; new ones are up already

@@ -31,6 +31,8 @@ const TOS_CONTROL: u8 = 0xc0;
 /// What was wrong with a packet. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// A rule forbids it.
+    AdminProhibited,
     /// Its source means nothing where it wants to go; only IPv6 says so.
     BeyondScope,
     /// The neighbour it is for does not answer.
@@ -58,6 +60,7 @@ impl Error {
     pub const fn wire(self, ipv6: bool) -> (u8, u8, u32) {
         if ipv6 {
             match self {
+                Self::AdminProhibited => (1, 1, 0),
                 Self::BeyondScope => (1, 2, 0),
                 Self::HostUnreachable => (1, 3, 0),
                 Self::NetworkUnreachable => (1, 0, 0),
@@ -72,6 +75,7 @@ impl Error {
             }
         } else {
             match self {
+                Self::AdminProhibited => (3, 13, 0),
                 Self::BeyondScope | Self::NetworkUnreachable => (3, 0, 0),
                 Self::HostUnreachable => (3, 1, 0),
                 Self::Parameter(at) => (12, 0, (at as u32) << 24),

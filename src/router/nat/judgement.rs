@@ -48,7 +48,7 @@ pub enum Refusal {
 }
 
 /// What was found out about a packet, and what would come of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
     /// What it is to its flow.
     pub state: State,
@@ -70,6 +70,23 @@ impl Judgement {
             Effect::End(slot) | Effect::Follow { slot, .. } | Effect::Related(slot) => Some(slot),
             Effect::None | Effect::Open(_) | Effect::Shorten { .. } => None,
         }
+    }
+
+    /// Whether it is the first packet of a flow.
+    pub fn opens(&self) -> bool {
+        matches!(self.effect, Effect::Open(_))
+    }
+
+    /// The session it is of is to be ended.
+    pub fn end(&mut self) {
+        if let Some(slot) = self.session() {
+            self.effect = Effect::End(slot);
+        }
+    }
+
+    /// Bytes of the packet, from its IP header on.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The tuple of the packet, if it has one.
@@ -94,10 +111,7 @@ impl Judgement {
         Self {
             state,
             direction: Direction::Original,
-            translation: Translation {
-                packet: Ends { source: None, destination: None, source_port: None, destination_port: None },
-                quote: Ends { source: None, destination: None, source_port: None, destination_port: None },
-            },
+            translation: Translation::NONE,
             withheld: false,
             tuple,
             bytes: 0,
@@ -107,7 +121,7 @@ impl Judgement {
 }
 
 /// What committing does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Effect {
     None,
     /// The session is over (T11).
@@ -130,7 +144,7 @@ pub(super) enum Effect {
 }
 
 /// A session that is not yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Draft {
     pub(super) reply: Tuple,
     pub(super) track: Track,

@@ -32,6 +32,10 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// What is there.
+    pub const NONE: Self =
+        Self { source: None, destination: None, source_port: None, destination_port: None };
+
     /// What makes a packet of one tuple one of another.
     pub fn between(from: &Tuple, to: &Tuple) -> Self {
         Self {
@@ -59,6 +63,9 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Everything stays.
+    pub const NONE: Self = Self { packet: Ends::NONE, quote: Ends::NONE };
+
     /// Whether everything stays.
     pub fn is_none(&self) -> bool {
         self.packet.is_none() && self.quote.is_none()

@@ -330,6 +330,15 @@ impl Neighbours {
         }
     }
 
+    /// Forgets somebody behind that leg with such a hardware address, and says who that was.
+    pub fn forget_one(&mut self, leg: LegIndex, gone: impl Fn(Mac) -> bool) -> Option<IpAddr> {
+        let is_meant = |entry: &&Entry| entry.leg == leg && entry.state.knows_mac() && gone(entry.mac);
+        let address = self.entries.iter().flatten().find(is_meant)?.address;
+        let slot = self.find(leg, address)?;
+        self.remove(slot);
+        Some(address)
+    }
+
     /// Everybody known, in the order of legs and addresses.
     pub fn list(&self, now: Time) -> Vec<Neighbour> {
         let mut list: Vec<_> = self

@@ -60,6 +60,11 @@ impl Publish {
     pub const fn target(&self, port: u16) -> u16 {
         self.to_port.wrapping_add(port.wrapping_sub(self.ports.0))
     }
+
+    /// Whether somebody may use it. To others it is as if it were not there.
+    pub fn allows(&self, source: IpAddr) -> bool {
+        self.allow_from.is_empty() || self.allow_from.iter().any(|net| net.contains(&source))
+    }
 }
 
 /// A protocol with ports.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::frame::Gso;
-use crate::router::decision::Cause;
 use crate::router::interface::ReversePath;
+use crate::verdict::Reason;
 
 const A: &str = "10.0.0.2";
 const B: &str = "10.0.1.2";
@@ -123,7 +123,7 @@ fn frames_that_are_not_for_the_router() {
     let bytes = frame(leg_mac(0), host_mac(0), 0x0800, &packet);
     let passage = Passage { bytes: &bytes, edit: &Edit::NONE, headers: &headers };
     let nowhere = rig.router.decide(LegIndex(9), &passage, &Offload::NONE, rig.now);
-    assert_eq!(nowhere.fate, Fate::Drop(Cause::LegDown));
+    assert_eq!(nowhere.fate, Fate::Drop(Reason::RouterLegDown));
 }
 
 #[test]

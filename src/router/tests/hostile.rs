@@ -73,13 +73,15 @@ fn offload() -> impl Strategy<Value = Offload> {
 proptest! {
     #[test]
     fn whatever_is_sent(
-        gather in any::<bool>(),
+        follows in any::<bool>(),
         clamp in any::<bool>(),
         mtu in prop::sample::select(vec![68_u16, 600, 1280, 1500, 9000]),
         frames in prop::collection::vec((hostile(), offload(), 0..3000_u64), 1..60),
     ) {
         let mut rig = Rig::acquainted();
-        rig.router.configure(Settings { gather });
+        if follows {
+            rig.follow();
+        }
         rig.configure(1, |leg| (leg.mtu, leg.clamp_mss) = (mtu, clamp));
         for ((leg, frame), offload, ms) in frames {
             rig.wait(Duration::from_millis(ms));

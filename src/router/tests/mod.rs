@@ -8,8 +8,9 @@ mod pieces;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::decision::{Decision, Fate};
+use super::decision::{Decision, Fate, Ingress};
 use super::interface::{Interface, Role};
+use super::policy::{self, config::Action};
 use super::{Router, Settings};
 use crate::frame::{Edit, Headers, LegIndex, Offload, Passage};
 use crate::time::Time;
@@ -42,7 +43,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// Three legs, of which the last is outside and a default route; nobody is known.
+    /// Three legs, of which the last has a default route and sends no resets; nobody is known, and no flow is followed.
     pub(super) fn new() -> Self {
         let mut router = Router::new(Settings::default(), [1, 2]);
         for leg in 0..3 {
@@ -57,8 +58,7 @@ impl Rig {
     pub(super) fn interface(leg: u16) -> Interface {
         let nets = [format!("10.0.{leg}.1/24"), format!("2001:db8:{leg}::1/64")];
         let nets = nets.iter().map(|net| net.parse().expect("a prefix")).collect();
-        let role = if leg == 2 { Role::Outside } else { Role::Inside };
-        Interface::new(leg_mac(leg), nets, role)
+        Interface { tcp_reset: leg != 2, ..Interface::new(leg_mac(leg), nets, Role::Plain) }
     }
 
     /// The same, and knows the hosts 10.0.N.2 and 2001:db8:N::2, and the gateway.
@@ -72,6 +72,16 @@ impl Rig {
         rig.introduce(0, "fe80::77");
         rig.sent.clear();
         rig
+    }
+
+    /// Flows are followed from now on, because of a rule that lets everything pass.
+    pub(super) fn follow(&mut self) {
+        let rule = policy::config::Rule { action: Action::Return, ..Default::default() };
+        self.router.set_policy(policy::config::Config {
+            rules: vec![rule],
+            invalid: policy::config::Invalid::Accept,
+            ..Default::default()
+        });
     }
 
     pub(super) fn configure(&mut self, leg: u16, edit: impl FnOnce(&mut Interface)) {
@@ -107,10 +117,11 @@ impl Rig {
         assert_eq!(self.router.decide(at, &passage, &offload, now), decision, "deciding changes nothing");
         let sent = &mut self.sent;
         let mut emit = |leg: LegIndex, frame: &[u8]| sent.push((leg.0, frame.to_vec()));
-        let cause = self.router.commit(&decision, at, &passage, &offload, now, &mut emit);
+        let ingress = Ingress { leg: at, origin: 7 };
+        let cause = self.router.commit(&decision, ingress, &passage, &offload, now, &mut emit);
         if let Fate::Forward(onward) = decision.fate {
             let mut frame = bytes.to_vec();
-            onward.write(&mut frame, headers.payload, offload.needs_csum);
+            onward.write(&mut frame, headers.payload);
             self.sent.push((onward.leg.0, frame));
         }
         match cause {
@@ -137,7 +148,8 @@ impl Rig {
 
     pub(super) fn tick(&mut self) {
         let sent = &mut self.sent;
-        self.router.tick(self.now, &mut |leg: LegIndex, frame: &[u8]| sent.push((leg.0, frame.to_vec())));
+        let mut emit = |leg: LegIndex, frame: &[u8]| sent.push((leg.0, frame.to_vec()));
+        self.router.tick(self.now, 100, &mut emit);
     }
 
     /// The packets among what was sent, and forgets all of it.

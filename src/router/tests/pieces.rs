@@ -14,7 +14,7 @@ fn pieces(packet: &[u8], max: usize) -> Vec<Vec<u8>> {
 
 fn gathering() -> Rig {
     let mut rig = Rig::acquainted();
-    rig.router.configure(Settings { gather: true });
+    rig.follow();
     rig
 }
 

@@ -100,9 +100,17 @@ impl Model {
             }
             // no story has any
             Change::AddGroup(_)
+            | Change::AddInterface(..)
             | Change::AddPermit(..)
+            | Change::AddRoute(..)
+            | Change::AddRouter(..)
+            | Change::ConfigureInterface(..)
+            | Change::ConfigureRouter(..)
             | Change::RemoveGroup(_)
-            | Change::RemovePermit(..) => None,
+            | Change::RemovePermit(..)
+            | Change::RemoveRoute(..)
+            | Change::RemoveRouter(_)
+            | Change::SetPolicy(..) => None,
         }
     }
 

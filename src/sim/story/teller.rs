@@ -119,10 +119,10 @@ impl Teller {
                 Change::SetBackup(Plug::Port(PortId(port)), backup)
             }
             _ if self.taste.kernel.is_some() && fixed => Change::Flush(bridge, None, None),
-            10 if self.taste.kernel.is_none() => *self.rng.pick(&[
-                Change::RemovePort(PortId(port)),
-                Change::AddPort(PortId(port), bridge, LegConfig::default()),
-            ]),
+            10 if self.taste.kernel.is_none() => match self.rng.pick(&[false, true]) {
+                false => Change::RemovePort(PortId(port)),
+                true => Change::AddPort(PortId(port), bridge, LegConfig::default()),
+            },
             _ => Change::SetPortUp(PortId(port), self.rng.chance(60)),
         }
     }

@@ -133,9 +133,17 @@ impl Mirror {
                 leg.backup = backup;
                 Ok(())
             }
-            Change::Flush(..) | Change::SetLinkUp(..) | Change::SetPortUp(..) => {
-                Err("no difference of plans")
-            }
+            Change::AddInterface(..)
+            | Change::AddRoute(..)
+            | Change::AddRouter(..)
+            | Change::ConfigureInterface(..)
+            | Change::ConfigureRouter(..)
+            | Change::Flush(..)
+            | Change::RemoveRoute(..)
+            | Change::RemoveRouter(_)
+            | Change::SetLinkUp(..)
+            | Change::SetPolicy(..)
+            | Change::SetPortUp(..) => Err("no difference of plans"),
         }
     }
 

@@ -157,7 +157,7 @@ proptest! {
         let empty = Plan::empty("any");
         for (from, to) in [(&empty, &a), (&a, &b), (&b, &empty)] {
             for change in registry.translate(&diff(from, to)).expect("there is room") {
-                let applied = fabric.apply(change, Time::ZERO);
+                let applied = fabric.apply(change.clone(), Time::ZERO);
                 prop_assert!(applied.is_ok(), "{:?}: {:?}", change, applied);
             }
         }
@@ -255,7 +255,7 @@ fn b58_a_station_for_all_vlans_of_a_leg_follows_it_into_another() {
     let (mut fabric, mut registry) = (Fabric::new([1, 2]), Registry::default());
     for (from, to) in [(&Plan::empty("lab"), &a), (&a, &b)] {
         for change in registry.translate(&diff(from, to)).expect("there is room") {
-            fabric.apply(change, Time::ZERO).expect("a sound difference");
+            fabric.apply(change.clone(), Time::ZERO).expect("a sound difference");
         }
     }
     let node = registry.node("n0").expect("it was added");
