@@ -18,6 +18,8 @@ mod describe;
 #[path = "kernel_nat/kernel.rs"]
 mod kernel;
 mod kernel_common;
+#[path = "kernel_nat/ours.rs"]
+mod ours;
 #[path = "kernel_nat/place.rs"]
 mod place;
 #[path = "kernel_nat/rules.rs"]
@@ -30,6 +32,8 @@ mod talk;
 use case::Case;
 use kernel::Kernel;
 use kernel_common::{in_a_namespace, skipped};
+use ours::Ours;
+use run::Gateway;
 
 /// Runs a test beside a kernel with Docker's rules, or says why it cannot.
 fn beside_the_kernel(test: impl FnOnce(&mut Kernel) + Send) {
@@ -45,12 +49,18 @@ fn beside_the_kernel(test: impl FnOnce(&mut Kernel) + Send) {
 /// So that what the numbers say is what the kernel does.
 #[test]
 fn the_kernel_behaves_as_its_numbers_say() {
-    beside_the_kernel(|kernel| hold(kernel, cases::all()));
+    beside_the_kernel(|kernel| hold(kernel, || None));
+}
+
+#[test]
+fn chosen_packets_fare_as_in_the_kernel() {
+    beside_the_kernel(|kernel| hold(kernel, || Some(Box::new(Ours::new()))));
 }
 
 /// # Panics
 /// With all that did not hold.
-fn hold(kernel: &mut Kernel, cases: Vec<Case>) {
-    let wrong: Vec<_> = cases.iter().filter_map(|case| case.hold(kernel, None).err()).collect();
+fn hold(kernel: &mut Kernel, ours: impl Fn() -> Option<Box<dyn Gateway>>) {
+    let cases: Vec<Case> = cases::all();
+    let wrong: Vec<_> = cases.iter().filter_map(|case| case.hold(kernel, ours()).err()).collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.concat());
 }

@@ -151,8 +151,9 @@ pub(crate) fn is_chatter(frame: &[u8]) -> bool {
     }
     match Datagram::parse(packet) {
         Ok(read) if read.protocol == ICMPV6 => {
-            // MLD, solicitations of any kind, router advertisements
+            // MLD, solicitations of any kind, router advertisements, and redirects, which the kernel cannot be told not to send
             matches!(read.payload(packet).first(), Some(130..=135 | 143))
+                || read.payload(packet).first() == Some(&137) && read.ttl == 255
         }
         // IGMP
         Ok(read) => read.protocol == 2,

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use tun_tap::{Iface, Mode};
 
 use super::conntrack::{self, Flow, Key};
+use super::ctnetlink;
 use super::describe::{Output, is_chatter};
 use super::place::{Who, Wire};
 use super::rules::rules;
@@ -88,9 +90,14 @@ impl Kernel {
         Ok(outputs)
     }
 
-    /// The flows it follows.
-    pub(crate) fn flows(&self) -> io::Result<BTreeMap<Key, Flow>> {
-        Ok(conntrack::table(&std::fs::read_to_string(TABLE)?))
+    /// The flows it follows, but for those to itself. Those are forgotten: ours does not follow them, and they take the ports
+    /// of others (P11).
+    pub(crate) fn flows_of_others(&mut self) -> io::Result<BTreeMap<Key, Flow>> {
+        let mut flows = conntrack::table(&std::fs::read_to_string(TABLE)?);
+        for (_, flow) in flows.extract_if(.., |_, flow| is_own(flow)) {
+            ctnetlink::delete(&flow)?;
+        }
+        Ok(flows)
     }
 
     /// A number that no other story has.
@@ -101,15 +108,25 @@ impl Kernel {
 
     /// Forgets all flows.
     pub(crate) fn forget(&mut self) -> io::Result<()> {
-        super::ctnetlink::flush()?;
+        ctnetlink::flush()?;
         self.drain().map(drop)
     }
+}
+
+/// Whether it is with the gateway itself.
+fn is_own(flow: &Flow) -> bool {
+    let own = |address| Who::of(address).is_some_and(Who::is_gateway);
+    // all prefixes here end with the third byte
+    let all = matches!(flow.original.destination, IpAddr::V4(address) if address.octets()[3] == 255);
+    all || flow.original.destination.is_multicast()
+        || own(flow.reply.source) && flow.reply.source == flow.original.destination
+        || own(flow.original.source) && flow.reply.destination == flow.original.source
 }
 
 const TABLE: &str = "/proc/thread-self/net/nf_conntrack";
 
 /// Below /proc/sys/net; what a kernel has not is left out.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
     ("netfilter/nf_conntrack_acct", "1"),
@@ -118,6 +135,8 @@ const SETTINGS: [(&str, &str); 12] = [
     ("ipv4/icmp_msgs_per_sec", "1000000"),
     ("ipv4/icmp_msgs_burst", "1000000"),
     ("ipv6/icmp/ratelimit", "0"),
+    // packets of its own are of no flow that a label could name
+    ("ipv6/auto_flowlabels", "0"),
     ("ipv4/igmp_link_local_mcast_reports", "0"),
     // what path-MTU discovery learns would outlive a story
     ("ipv4/ip_no_pmtu_disc", "1"),

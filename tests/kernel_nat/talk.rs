@@ -87,7 +87,9 @@ impl Hosts {
         let Ok(said) = Datagram::parse(&sent.1[14..]) else { return };
         let arrived = outputs.iter().find(|(_, frame)| {
             let Ok(read) = Datagram::parse(&frame[14..]) else { return false };
-            read.destination != said.source && !read.is_later_fragment() && read.protocol == said.protocol
+            (read.destination, read.source) != (said.source, said.destination)
+                && !read.is_later_fragment()
+                && read.protocol == said.protocol
         });
         if let Some(arrived) = arrived {
             self.heard[*talk][usize::from(*back)] = Some(arrived.clone());

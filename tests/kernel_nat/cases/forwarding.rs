@@ -19,7 +19,29 @@ pub(super) fn of_ipv4() -> Vec<Case> {
     let mut cases = alone();
     cases.extend(pieces());
     cases.push(martians());
+    cases.extend(options());
     cases
+}
+
+/// Options that are written into, and those that cannot be.
+fn options() -> Vec<Case> {
+    let table: [(&str, &'static [u8]); 9] = [
+        ("N10: record route, with room for one address", &[7, 7, 4, 0, 0, 0, 0, 0]),
+        ("N10: record route without room", &[7, 7, 8, 1, 2, 3, 4, 0]),
+        ("N10: timestamps", &[68, 8, 5, 0, 0, 0, 0, 0]),
+        ("N10: a loose source route", &[131, 7, 4, 192, 0, 2, 11, 0]),
+        ("N10: an option longer than there is room", &[7, 40, 4, 0]),
+        ("N10: an option of one byte that cannot be", &[99, 1, 0, 0]),
+        ("N10: an option of no byte", &[99, 0, 0, 0]),
+        ("N10: a router alert that is too short", &[148, 3, 0, 0]),
+        ("N10: a strange option", &[99, 4, 1, 2]),
+    ];
+    let case = |(why, options)| Case {
+        why,
+        talks: vec![udp_talk(A, 1000, X, 53)],
+        steps: vec![say(udp(5).options(options))],
+    };
+    table.map(case).into()
 }
 
 fn alone() -> Vec<Case> {
@@ -54,33 +76,15 @@ fn alone() -> Vec<Case> {
             ],
         },
         Case {
-            why: "N10: options that are written into, and those that cannot be",
-            talks: vec![udp_talk(A, 1000, X, 53)],
-            steps: vec![
-                // record route with room for one address, and with none
-                say(udp(5).options(&[7, 7, 4, 0, 0, 0, 0, 0])),
-                say(udp(5).options(&[7, 7, 8, 1, 2, 3, 4, 0])),
-                // timestamps
-                say(udp(5).options(&[68, 8, 5, 0, 0, 0, 0, 0])),
-                // loose source route
-                say(udp(5).options(&[131, 7, 4, 192, 0, 2, 11, 0])),
-                // longer than there is room, shorter than can be
-                say(udp(5).options(&[7, 40, 4, 0])),
-                say(udp(5).options(&[99, 1, 0, 0])),
-                say(udp(5).options(&[99, 0, 0, 0])),
-                say(udp(5).options(&[148, 3, 0, 0])),
-            ],
-        },
-        Case {
             why: "N52: too long for the way out",
             talks: vec![tcp_talk(X, 1000, Ext, 8081)],
             steps: vec![
                 say(tcp("S", 1, 0)).out(&["br2 X:1000>D:80"]),
-                say(tcp("A", 2, 1).data(1400).df())
+                say(tcp("S", 1, 0).data(1400).df())
                     .out(&["out Ext>X 3/4 rest=0x578 about=X:1000>Ext:8081 tos=0xc0"]),
-                say(tcp("A", 2, 1).data(1360).df()).out(&["br2 X:1000>D:80 df len=1360"]),
-                say(tcp("A", 2, 1).data(1361).df()).out(&["out Ext>X 3/4"]),
-                say(tcp("A", 2, 1).data(1400).id(0x777))
+                say(tcp("S", 1, 0).data(1360).df()).out(&["br2 X:1000>D:80 df len=1360"]),
+                say(tcp("S", 1, 0).data(1361).df()).out(&["out Ext>X 3/4"]),
+                say(tcp("S", 1, 0).data(1400).id(0x777))
                     .out(&["br2 X:1000>D:80 id=0x0777 more", "br2 X>D piece id=0x0777 last"]),
             ],
         },
@@ -267,9 +271,9 @@ pub(super) fn of_ipv6() -> Vec<Case> {
             talks: vec![tcp_talk(X, 1000, Ext, 8081)],
             steps: vec![
                 say(tcp("S", 1, 0)).out(&["br2 X:1000>D:80"]),
-                say(tcp("A", 2, 1).data(1400)).out(&["out Ext>X 2/0 rest=0x578 about=X:1000>Ext:8081"]),
-                say(tcp("A", 2, 1).data(1340)).out(&["br2 X:1000>D:80 len=1340"]),
-                say(tcp("A", 2, 1).data(1341)).out(&["out Ext>X 2/0"]),
+                say(tcp("S", 1, 0).data(1400)).out(&["out Ext>X 2/0 rest=0x578 about=X:1000>Ext:8081"]),
+                say(tcp("S", 1, 0).data(1340)).out(&["br2 X:1000>D:80 len=1340"]),
+                say(tcp("S", 1, 0).data(1341)).out(&["out Ext>X 2/0"]),
             ],
         },
         Case {
