@@ -26,6 +26,8 @@ mod place;
 mod rules;
 #[path = "kernel_nat/run.rs"]
 mod run;
+#[path = "kernel_nat/story.rs"]
+mod story;
 #[path = "kernel_nat/talk.rs"]
 mod talk;
 
@@ -33,7 +35,13 @@ use case::Case;
 use kernel::Kernel;
 use kernel_common::{in_a_namespace, skipped};
 use ours::Ours;
-use run::Gateway;
+use run::{Gateway, Run};
+use story::{Story, Taste};
+use vswitchd::sim::seed_from_environment;
+
+/// Packets in all, unless it is said otherwise, and in a story.
+const FRAMES: usize = 20_000;
+const STORY: usize = 200;
 
 /// Runs a test beside a kernel with Docker's rules, or says why it cannot.
 fn beside_the_kernel(test: impl FnOnce(&mut Kernel) + Send) {
@@ -63,4 +71,40 @@ fn hold(kernel: &mut Kernel, ours: impl Fn() -> Option<Box<dyn Gateway>>) {
     let cases: Vec<Case> = cases::all();
     let wrong: Vec<_> = cases.iter().filter_map(|case| case.hold(kernel, ours()).err()).collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.concat());
+}
+
+#[test]
+fn random_packets_fare_as_in_the_kernel() {
+    beside_the_kernel(|kernel| random(kernel, Taste::All));
+}
+
+#[test]
+fn random_connections_fare_as_in_the_kernel() {
+    beside_the_kernel(|kernel| random(kernel, Taste::Tcp));
+}
+
+/// As many stories as `VSWITCHD_KERNEL_FRAMES` and `VSWITCHD_SEED` say; a failed one is made short.
+fn random(kernel: &mut Kernel, taste: Taste) {
+    let wanted = std::env::var("VSWITCHD_KERNEL_FRAMES").ok().and_then(|text| text.parse().ok());
+    let first = seed_from_environment(1);
+    let stories = wanted.unwrap_or(FRAMES).div_ceil(STORY) as u64;
+    for seed in first..first + stories {
+        let story = Story::new(seed, taste, STORY);
+        let Err(text) = tell(kernel, &story) else { continue };
+        // a timer may have ended between the two
+        if tell(kernel, &story).is_ok() && tell(kernel, &story).is_ok() {
+            continue;
+        }
+        let short = story.shrink(|story| tell(kernel, story).is_err());
+        let text = tell(kernel, &short).err().unwrap_or_else(|| format!("not again, but at first {text}"));
+        panic!("{short}{text}");
+    }
+}
+
+fn tell(kernel: &mut Kernel, story: &Story) -> Result<(), String> {
+    let mut run = Run::new(kernel, Some(Box::new(Ours::new())), story.talks.clone());
+    for (at, action) in story.actions.iter().enumerate() {
+        run.act(action, true).map_err(|text| format!("  action {at}:\n{text}"))?;
+    }
+    Ok(())
 }

@@ -120,26 +120,29 @@ fn is_piece(frame: &[u8]) -> bool {
     Packet::quoted(frame.get(14..).unwrap_or_default()).is_some_and(|packet| packet.fragment.is_some())
 }
 
-/// Pieces, in order, put together again.
+/// Pieces, in order, put together again, without what says how they were cut.
 fn whole(outputs: &[Output]) -> Vec<Output> {
     let mut joined: Vec<Output> = Vec::new();
-    let mut first = true;
     for (wire, frame) in outputs {
-        let packet = &frame[14..];
-        match Packet::quoted(packet).filter(|packet| packet.fragment.is_some()) {
-            None => joined.push((*wire, frame.clone())),
-            Some(read) if first => {
-                first = false;
-                let header = if read.is_ipv6() { 40 } else { read.transport };
-                let mut bytes = frame[..14 + header].to_vec();
-                // what differs between pieces
-                let differs: &[usize] = if read.is_ipv6() { &[4, 5, 6] } else { &[2, 3, 6, 7, 10, 11] };
-                differs.iter().for_each(|at| bytes[14 + at] = 0);
-                bytes.extend(read.payload);
-                joined.push((*wire, bytes));
-            }
-            Some(read) => joined.last_mut().expect("a first piece").1.extend(read.payload),
+        let Some(read) = Packet::quoted(&frame[14..]) else {
+            joined.push((*wire, frame.clone()));
+            continue;
+        };
+        if read.fragment.is_some_and(|piece| piece.offset > 0)
+            && let Some((_, bytes)) = joined.last_mut()
+        {
+            bytes.extend(read.payload);
+            continue;
         }
+        let header = if read.is_ipv6() { 40 } else { read.transport };
+        let mut bytes = frame[..14 + header].to_vec();
+        let differs: &[usize] = if read.is_ipv6() { &[4, 5, 6] } else { &[2, 3, 6, 7, 10, 11] };
+        differs.iter().for_each(|at| bytes[14 + at] = 0);
+        if read.is_ipv6() {
+            bytes[20] = read.protocol;
+        }
+        bytes.extend(read.payload);
+        joined.push((*wire, bytes));
     }
     joined
 }
