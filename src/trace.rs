@@ -4,6 +4,8 @@
 //! switches it on and prints what it finds. The steps name legs and reasons, never text: the words, and the line
 //! of the file that decided, are added where the plan is known.
 
+use std::net::IpAddr;
+
 use crate::frame::{Edit, Leg, LegIndex, PortId};
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
@@ -40,9 +42,22 @@ pub enum Unlearned {
     Sticky,
 }
 
+/// A rule of a router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// One of Docker's, in its own words.
+    Docker(&'static str),
+    /// A published port, by its place in the file.
+    Publish(u16),
+    /// One of the user's, by its place in the file.
+    User(u16),
+}
+
 /// One thing that happened on a walk. A leg without a device is one of the device that was last arrived at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The sender is told something.
+    Answer(&'static str),
     /// The frame arrived at a device.
     Arrive(Leg),
     /// The first leg is down; the second stands in for it (B30).
@@ -53,10 +68,16 @@ pub enum Step {
     Copy(LegIndex, Mac),
     /// It was delivered to a port, edited like that.
     Deliver(PortId, Edit),
+    /// A router translates where it is to: address and port.
+    Destination(IpAddr, u16),
     /// The walk of this branch ended.
     Drop(Reason),
     /// A copy is to go to every leg that may have one.
     Flood(Cast),
+    /// What it is to its flow, as rules have it (N5).
+    Flow(&'static str),
+    /// It waits until all pieces of its datagram are here.
+    Gather,
     /// Where the destination was looked up: the leg it is behind, or nowhere.
     Lookup(Mac, Option<LegIndex>),
     /// The source was seen for the first time.
@@ -71,8 +92,18 @@ pub enum Step {
     NotLearned(Mac, Unlearned),
     /// The source is where it was.
     Refresh(Mac),
+    /// It is cut, or put together, and goes on as frames that the router makes.
+    Remake,
+    /// A router hands it to that address, through that leg.
+    Route(LegIndex, IpAddr),
+    /// The rule that decided about it.
+    Rule(Rule),
+    /// A router translates where it is from: address and port.
+    Source(IpAddr, u16),
     /// The frame is in that VLAN.
     Vlan(u16),
+    /// It waits until that neighbour has answered.
+    Wait(IpAddr),
     /// A copy would have gone to this leg but for the reason.
     Withhold(LegIndex, Reason),
 }

@@ -4,6 +4,7 @@
 //! legs it mentions; [`render`] then finds the words, from the plan.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::control::plan::{Line, Plan};
 use crate::control::protocol::ExplainStep;
@@ -11,7 +12,7 @@ use crate::control::registry::Registry;
 use crate::fabric::Fabric;
 use crate::frame::{Edit, Leg, LegIndex, NodeId, Plug, PortId};
 use crate::time::Time;
-use crate::trace::{Cast, Step, Trace, Unlearned};
+use crate::trace::{Cast, Rule, Step, Trace, Unlearned};
 use crate::verdict::Reason;
 use crate::wire::mac::Mac;
 
@@ -50,6 +51,7 @@ fn legs_of(step: &Step) -> [Option<LegIndex>; 2] {
         Step::Arrive(leg) => [Some(leg.leg), None],
         Step::Backup(down, backup) => [Some(*down), Some(*backup)],
         Step::Lookup(_, leg) => [*leg, None],
+        Step::Route(leg, _) => [Some(*leg), None],
         Step::Copy(leg, _) | Step::Mirror(leg) | Step::Move(_, leg) | Step::Withhold(leg, _) => {
             [Some(*leg), None]
         }
@@ -81,6 +83,7 @@ impl Words<'_> {
                 let (from, line) = self.leg(leg.leg);
                 (format!("arrives on {} through {from}", self.network().0), line)
             }
+            Step::Answer(what) => (format!("its sender is told: {what}"), None),
             Step::Backup(down, backup) => {
                 let (name, line) = self.leg(*backup);
                 (format!("{} is down, and {name} stands in for it", self.leg(*down).0), line)
@@ -94,6 +97,9 @@ impl Words<'_> {
                 let (name, line) = self.port(*port);
                 (format!("leaves through port {name}{}", edited(edit)), line)
             }
+            Step::Destination(address, port) => {
+                (format!("its destination becomes {}", endpoint(*address, *port)), None)
+            }
             Step::Drop(reason) => (format!("dropped: {reason}. {}", reason.explanation()), None),
             Step::Flood(cast) => {
                 let what = match cast {
@@ -103,6 +109,8 @@ impl Words<'_> {
                 };
                 (format!("{what}: flooded to every port of {} that may have it", self.network().0), None)
             }
+            Step::Flow(state) => (format!("is {state} to connection tracking"), None),
+            Step::Gather => ("waits for the other pieces of its datagram".to_owned(), None),
             Step::Lookup(mac, Some(leg)) => {
                 let (name, line) = self.leg(*leg);
                 (format!("destination {mac} is known to be behind {name}"), self.station_line(*mac).or(line))
@@ -121,11 +129,29 @@ impl Words<'_> {
             }
             Step::NotLearned(mac, why) => self.unlearned(*mac, *why),
             Step::Refresh(mac) => (format!("source {mac} is known to be here, and would be refreshed"), None),
+            Step::Remake => ("goes on as frames that the router makes of it".to_owned(), None),
+            Step::Route(leg, next_hop) => {
+                let (name, line) = self.leg(*leg);
+                (format!("is routed to {next_hop} through {name}"), line)
+            }
+            Step::Rule(rule) => self.rule(*rule),
+            Step::Source(address, port) => {
+                (format!("its source becomes {}", endpoint(*address, *port)), None)
+            }
             Step::Vlan(vid) => (format!("is in VLAN {vid}"), self.leg(self.from).1),
+            Step::Wait(address) => (format!("waits until {address} says where it is"), None),
             Step::Withhold(leg, reason) => self.withheld(*leg, *reason),
         };
         // what was changed by hand stands on no line
         ExplainStep { text, line: line.map(|line| line.0).filter(|line| *line > 0) }
+    }
+
+    fn rule(&self, rule: Rule) -> (String, Option<Line>) {
+        match rule {
+            Rule::Docker(words) => (format!("the rule is: {words}"), None),
+            Rule::Publish(_) => ("is for a published port".to_owned(), None),
+            Rule::User(_) => ("a rule of yours decides".to_owned(), None),
+        }
     }
 
     fn unlearned(&self, mac: Mac, why: Unlearned) -> (String, Option<Line>) {
@@ -183,6 +209,11 @@ impl Words<'_> {
         let here = self.network().0;
         self.plan.fdb.iter().find(|s| s.mac == mac && s.network == here).map(|s| s.line)
     }
+}
+
+/// An address with a port, if there is one.
+fn endpoint(address: IpAddr, port: u16) -> String {
+    if port == 0 { address.to_string() } else { SocketAddr::new(address, port).to_string() }
 }
 
 /// What happened to a frame's tags and destination, as the end of a sentence.

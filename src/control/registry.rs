@@ -3,6 +3,11 @@
 //! An id stays with its name for as long as the name is in the plan, across reloads; afterwards it is given to the next
 //! newcomer, the lowest first. Translating a plan's changes is the only way to change the registry, so it cannot
 //! disagree with the fabric that is given the result.
+//!
+//! Networks and routers are devices, with one set of ids; links and the wires to routers are wires, likewise. A router's
+//! own ends of its wires are numbered for each router by itself.
+
+mod routers;
 
 use std::collections::BTreeMap;
 
@@ -12,20 +17,24 @@ use crate::control::plan::{Link, LinkEnd, StaticGroup, StaticStation};
 use crate::fabric::{Change, Membership, Station};
 use crate::frame::{LinkId, NODES_MAX, NodeId, PORTS_MAX, Plug, PortId};
 
-/// How many links a process may have: an id's worth; their ends are limited by the legs of their bridges.
-const LINKS_MAX: usize = 1 << 16;
+/// How many wires a process may have, as the fabric has it.
+const LINKS_MAX: usize = PORTS_MAX;
 const KNOWN: &str = "a difference of plans speaks of what is there";
 
 /// The names in use.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    networks: Names,
+    /// Networks and routers.
+    nodes: Names,
     ports: Names,
-    /// By the lesser of their ends' names, so that it does not matter which network is named first.
+    /// By the lesser of their ends' names, so that it does not matter which network is named first; a wire to a router by
+    /// the name of the router's end.
     links: Names,
-    /// The names of the ends of each link, in the order in which the fabric knows them.
+    /// The interfaces of each router.
+    legs: BTreeMap<String, Names>,
+    /// The names of the ends of each wire, in the order in which the fabric knows them.
     ends: BTreeMap<u16, [String; 2]>,
-    /// The ends of links, by their names.
+    /// The ends of wires, by their names.
     plugs: BTreeMap<String, Plug>,
 }
 
@@ -39,9 +48,9 @@ pub struct RegistryError {
 }
 
 impl Registry {
-    /// The bridge of that network.
-    pub fn node(&self, network: &str) -> Option<NodeId> {
-        self.networks.id(network).map(NodeId)
+    /// The bridge of that network, or the router of that name.
+    pub fn node(&self, name: &str) -> Option<NodeId> {
+        self.nodes.id(name).map(NodeId)
     }
 
     /// The port of that name.
@@ -49,9 +58,9 @@ impl Registry {
         self.ports.id(name).map(PortId)
     }
 
-    /// The network whose bridge that is.
+    /// The network whose bridge that is, or the router.
     pub fn node_name(&self, node: NodeId) -> Option<&str> {
-        self.networks.name(node.0)
+        self.nodes.name(node.0)
     }
 
     /// The port's name.
@@ -67,7 +76,7 @@ impl Registry {
         }
     }
 
-    /// The port of that name, or the end of a link.
+    /// The port of that name, or the end of a wire.
     pub fn plug(&self, name: &str) -> Option<Plug> {
         self.port(name).map(Plug::Port).or_else(|| self.plugs.get(name).copied())
     }
@@ -95,31 +104,39 @@ impl Registry {
     fn translate_one(&mut self, change: &PlanChange) -> Result<Change, RegistryError> {
         Ok(match change {
             PlanChange::AddGroup(group) => Change::AddGroup(self.membership(group)),
+            PlanChange::AddInterface(router, place) => self.add_interface(router, place)?,
             PlanChange::AddLink(link) => self.add_link(link)?,
             PlanChange::AddNetwork(network) => {
-                let id = self.networks.add("network", &network.name, NODES_MAX)?;
+                let id = self.nodes.add("network", &network.name, NODES_MAX)?;
                 Change::AddBridge(NodeId(id), network.bridge)
             }
             PlanChange::AddPort(port) => {
                 let id = self.ports.add("port", &port.name, PORTS_MAX)?;
                 Change::AddPort(PortId(id), self.known_node(&port.network), port.settings.leg)
             }
+            PlanChange::AddRoute(router, route) => self.add_route(router, route),
+            PlanChange::AddRouter(router) => self.add_router(router)?,
             PlanChange::AddStation(station) => Change::AddStation(self.station(station)),
             PlanChange::ConfigureEnd(end) => {
                 Change::ConfigureLeg(self.known_plug(&end.name), end.settings.leg)
             }
+            PlanChange::ConfigureInterface(_, place) => self.configure_interface(place),
             PlanChange::ConfigureNetwork(network) => {
                 Change::ConfigureBridge(self.known_node(&network.name), network.bridge)
             }
             PlanChange::ConfigurePort(port) => {
                 Change::ConfigureLeg(self.known_plug(&port.name), port.settings.leg)
             }
+            PlanChange::ConfigureRouter(router) => {
+                Change::ConfigureRouter(self.known_node(&router.name), router.settings)
+            }
             PlanChange::Leg(name, change) => self.leg_change(self.known_plug(name), change),
             PlanChange::RemoveGroup(group) => Change::RemoveGroup(self.membership(group)),
+            PlanChange::RemoveInterface(router, place) => self.remove_interface(router, place),
             PlanChange::RemoveLink(link) => self.remove_link(link),
             PlanChange::RemoveNetwork(network) => {
                 let id = self.known_node(&network.name);
-                self.networks.remove(&network.name);
+                self.nodes.remove(&network.name);
                 Change::RemoveBridge(id)
             }
             PlanChange::RemovePort(port) => {
@@ -127,7 +144,12 @@ impl Registry {
                 self.ports.remove(&port.name);
                 Change::RemovePort(id)
             }
+            PlanChange::RemoveRoute(router, route) => {
+                Change::RemoveRoute(self.known_node(router), route.to, route.via)
+            }
+            PlanChange::RemoveRouter(router) => self.remove_router(router),
             PlanChange::RemoveStation(station) => Change::RemoveStation(self.station(station)),
+            PlanChange::SetPolicy(router) => self.policy(router),
         })
     }
 
@@ -144,25 +166,39 @@ impl Registry {
     }
 
     fn add_link(&mut self, link: &Link) -> Result<Change, RegistryError> {
-        let id = self.links.add("link", &link_name(link), LINKS_MAX)?;
-        let ends = link.ends.clone().map(|end| end.name);
-        for (name, end) in ends.iter().zip(0..) {
-            self.plugs.insert(name.clone(), Plug::Link(LinkId(id), end));
-        }
-        self.ends.insert(id, ends);
+        let id = self.add_wire("link", &link_name(link), link.ends.clone().map(|end| end.name))?;
         let [a, b] = &link.networks;
         let nodes = [self.known_node(a), self.known_node(b)];
         let [a, b] = &link.ends;
-        Ok(Change::AddLink(LinkId(id), nodes, [a.settings.leg, b.settings.leg]))
+        Ok(Change::AddLink(id, nodes, [a.settings.leg, b.settings.leg]))
     }
 
     fn remove_link(&mut self, link: &Link) -> Change {
         let id = self.link(&link.ends).expect(KNOWN);
-        self.links.remove(&link_name(link));
+        self.remove_wire(&link_name(link), id);
+        Change::RemoveLink(id)
+    }
+
+    /// An id for a wire, by which its ends are known as well.
+    fn add_wire(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        ends: [String; 2],
+    ) -> Result<LinkId, RegistryError> {
+        let id = self.links.add(kind, name, LINKS_MAX)?;
+        for (name, end) in ends.iter().zip(0..) {
+            self.plugs.insert(name.clone(), Plug::Link(LinkId(id), end));
+        }
+        self.ends.insert(id, ends);
+        Ok(LinkId(id))
+    }
+
+    fn remove_wire(&mut self, name: &str, id: LinkId) {
+        self.links.remove(name);
         for name in self.ends.remove(&id.0).into_iter().flatten() {
             self.plugs.remove(&name);
         }
-        Change::RemoveLink(id)
     }
 
     fn membership(&self, group: &StaticGroup) -> Membership {
@@ -184,8 +220,8 @@ impl Registry {
         }
     }
 
-    fn known_node(&self, network: &str) -> NodeId {
-        self.node(network).expect(KNOWN)
+    fn known_node(&self, name: &str) -> NodeId {
+        self.node(name).expect(KNOWN)
     }
 
     fn known_plug(&self, name: &str) -> Plug {

@@ -1,5 +1,6 @@
 //! A walk that changes nothing and takes note of everything.
 
+use super::routed;
 use super::walk::{Branch, Traveller, walk};
 use super::{Fabric, Node};
 use crate::bridge::{Decision, Extras, Inside};
@@ -64,22 +65,21 @@ impl Traveller for Thought<'_> {
             }
             Some(Node::Router(router)) => {
                 let decision = router.decide(leg, &passage, &Offload::NONE, self.now);
-                match decision.fate {
-                    Fate::Drop(reason) => self.ends(reason),
-                    Fate::Consume | Fate::Remake(_) => {
-                        self.trace.note(Step::Consume);
-                        Verdict::Consume.into()
-                    }
-                    Fate::Gather | Fate::Park(_) => Verdict::Park.into(),
-                    Fate::Forward(onward) => {
-                        let mut frame = frame.clone();
-                        onward.write(&mut frame, headers.payload);
-                        branch.frame = self.frames.len() as u16;
-                        branch.edit = branch.edit.as_addressed();
-                        self.frames.push(frame);
-                        Verdict::Forward(onward.leg).into()
-                    }
+                routed::note(&decision, &mut self.trace);
+                if let Fate::Forward(onward) = decision.fate {
+                    let mut frame = frame.clone();
+                    onward.write(&mut frame, headers.payload);
+                    branch.frame = self.frames.len() as u16;
+                    branch.edit = branch.edit.as_addressed();
+                    self.frames.push(frame);
                 }
+                match decision.fate {
+                    Fate::Drop(reason) => Verdict::Drop(reason),
+                    Fate::Consume | Fate::Remake(_) => Verdict::Consume,
+                    Fate::Gather | Fate::Park(_) => Verdict::Park,
+                    Fate::Forward(onward) => Verdict::Forward(onward.leg),
+                }
+                .into()
             }
             None => self.ends(Reason::NoPort),
         }

@@ -22,6 +22,7 @@ mod flight;
 mod graph;
 mod news;
 mod post;
+mod routed;
 mod routers;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The graph as its users see it: links, loops, hop limits, changes, and where everything is counted.
 
+mod gateway;
 mod loops;
 mod tags;
 

@@ -4,11 +4,13 @@ use proptest::prelude::*;
 use vswitchd::control::config::{self, Severity};
 
 use super::lab_files;
+use super::routers::GATEWAY;
 
 proptest! {
     #[test]
     fn no_damage_makes_it_panic(file in any::<proptest::sample::Index>(), damages in damages()) {
-        let files = lab_files();
+        let mut files = lab_files();
+        files.push(("gateway".to_owned(), GATEWAY.to_owned() + RULES));
         let text = spoil(&files[file.index(files.len())].1, &damages);
         match config::parse(&text, "lab") {
             Ok((_, warnings)) => prop_assert!(warnings.iter().all(|w| w.severity == Severity::Warning)),
@@ -25,6 +27,27 @@ proptest! {
         }
     }
 }
+
+/// What a gateway may have.
+const RULES: &str = r#"[[router.route]]
+to = "default"
+via = "192.168.178.1"
+[[router.publish]]
+listen = "192.168.178.27:8000-8010"
+protocol = ["tcp", "udp"]
+to = "172.17.0.2:80-90"
+allow_from = "10.0.0.0/8"
+[[router.rule]]
+from = "docker0"
+protocol = "tcp"
+port = [25, "8000-8010"]
+action = "log"
+prefix = "IN: "
+[router.conntrack]
+timeouts = { udp = 30 }
+[router.nat]
+ports = "40000-50000"
+"#;
 
 /// Ways to spoil a text.
 #[derive(Clone, Debug)]

@@ -6,6 +6,9 @@
 //! - `links`: wires between networks, and their ends
 //! - `machines`: nodes, and who hears whom
 //! - `multicast`: snooping, and permanent members of groups
+//! - `publishes`: published ports of routers
+//! - `routers`: gateways, their interfaces and routes
+//! - `rules`: the user's rules of routers
 //! - `stp`: spanning tree
 //! - `switch`: networks, ports and static entries
 //! - `vlans`: VLANs of networks and of their legs
@@ -18,6 +21,9 @@ mod guards;
 mod links;
 mod machines;
 mod multicast;
+mod publishes;
+mod routers;
+mod rules;
 mod stp;
 mod switch;
 mod vlans;
@@ -70,11 +76,6 @@ fn syntax() {
             "a table that is none",
             "lab = 1\nnetwork = 2\n",
             &[(1, "`lab` must be a table, not a number"), (2, "`network` must be a table, not a number")],
-        ),
-        (
-            "a table of a later version",
-            "[[router]]\nname = \"gw\"\n",
-            &[(1, "`router` in the file is not supported by this version")],
         ),
         ("an unknown table", "[[switch]]\n", &[(1, "the file has no key `switch`")]),
     ]);

@@ -29,7 +29,12 @@ pub(super) fn addresses(scope: &mut Scope, field: &Field<OneOrMore>, on: &Wire, 
 }
 
 /// The default gateways of an interface: on its link, not itself, one per family.
-pub(super) fn gateways(scope: &mut Scope, field: &Field<OneOrMore>, address: &[IpNet]) -> Vec<IpAddr> {
+pub(super) fn gateways(
+    scope: &mut Scope,
+    field: &Field<OneOrMore>,
+    address: &[IpNet],
+    on: &Wire,
+) -> Vec<IpAddr> {
     let mut result: Vec<IpAddr> = Vec::new();
     for text in field.value().map_or(&[][..], |list| &list.0) {
         let Some(gateway) = scope.ip(text, "192.168.50.1") else { continue };
@@ -59,10 +64,33 @@ pub(super) fn gateways(scope: &mut Scope, field: &Field<OneOrMore>, address: &[I
                 )
                 .help("one gateway per family");
         } else {
+            scope.gateways.push(Claim { value: gateway, on: on.clone(), span: text.span() });
             result.push(gateway);
         }
     }
     result
+}
+
+/// An address, or a network of them.
+pub(super) fn prefix(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
+    let given = text.get_ref();
+    let Some(net) = given.parse().ok().or_else(|| Some(IpNet::from(given.parse::<IpAddr>().ok()?))) else {
+        scope
+            .error(text.span(), "not an address", format!("{given:?} is neither an IP address nor a network"))
+            .help("such as \"172.17.0.2\" or \"172.17.0.0/24\"");
+        return None;
+    };
+    if net.addr() != net.network() {
+        scope.error(text.span(), "not a network", format!("{net} is an address within a network")).help(
+            format!(
+                "one address is {:?}, the network is {:?}",
+                net.addr().to_string(),
+                net.trunc().to_string()
+            ),
+        );
+        return None;
+    }
+    Some(net)
 }
 
 /// Joins values with commas.

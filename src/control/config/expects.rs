@@ -266,8 +266,10 @@ impl Lab<'_> {
             self.nodes.iter().flat_map(|node| &node.cables).flat_map(|cable| &cable.interface.address);
         let bridges = self.nodes.iter().flat_map(|node| &node.bridges).flat_map(|bridge| &bridge.address);
         let ports = self.ports.iter().flat_map(|port| &port.interface.address);
+        let places = self.plan.routers.iter().flat_map(|router| &router.interfaces);
+        let routers = places.flat_map(|place| &place.interface.addresses);
         let loopback = ip.is_loopback();
-        if loopback || ports.chain(cables).chain(bridges).any(|net| net.addr() == ip) {
+        if loopback || ports.chain(cables).chain(bridges).chain(routers).any(|net| net.addr() == ip) {
             return;
         }
         let message = format!("nobody in this file has the address {ip}");

@@ -44,13 +44,19 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawFdb>>, plan: &Pla
                 break;
             }
         }
-        let is_hosts = |other: LegView<'_>| {
-            other.is_host() && other.network == network && other.settings.leg.mac == Some(mac)
+        let is_own = |other: &LegView<'_>| {
+            other.network == network
+                && other.settings.leg.mac == Some(mac)
+                && (other.is_host() || other.is_router())
         };
-        if plan.legs().any(is_hosts) {
+        if let Some(other) = plan.legs().find(is_own) {
+            let (label, owner) = match other.leads_to {
+                Some(router) => ("the router's", format!("router {router:?}'s")),
+                None => ("the host's", "the host's".to_owned()),
+            };
             scope
-                .error(text.span(), "the host's", format!("{mac} is the host's own address on {network:?}"))
-                .help("remove the entry: the host's address is always in the FDB");
+                .error(text.span(), label, format!("{mac} is {owner} own address on {network:?}"))
+                .help(format!("remove the entry: {label} address is always in the FDB"));
         }
         let sticky = raw.sticky.value().copied().unwrap_or(false);
         let (at, line) = (leg.name.to_owned(), scope.line(&raw.span));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::address;
 use super::networks::FDB_MAX;
 use super::raw::Field;
 use super::scope::Scope;
@@ -110,26 +111,9 @@ fn members<'a>(scope: &mut Scope, field: &'a Field<OneOrMore>, key: &str) -> &'a
     &list.get_ref().0
 }
 
-/// An address, or a network of them.
+/// An address, or a network of them, that somebody may send from.
 fn prefix(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
-    let given = text.get_ref();
-    let Some(net) = given.parse().ok().or_else(|| Some(IpNet::from(given.parse::<std::net::IpAddr>().ok()?)))
-    else {
-        scope
-            .error(text.span(), "not an address", format!("{given:?} is neither an IP address nor a network"))
-            .help("such as \"172.17.0.2\" or \"172.17.0.0/24\"");
-        return None;
-    };
-    if net.addr() != net.network() {
-        scope.error(text.span(), "not a network", format!("{net} is an address within a network")).help(
-            format!(
-                "one address is {:?}, the network is {:?}",
-                net.addr().to_string(),
-                net.trunc().to_string()
-            ),
-        );
-        return None;
-    }
+    let net = address::prefix(scope, text)?;
     if net.addr().is_multicast() {
         scope
             .error(text.span(), "a group", format!("nobody sends from the multicast address {net}"))

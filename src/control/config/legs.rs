@@ -122,10 +122,11 @@ pub(super) fn check_backups(scope: &mut Scope, plan: &Plan) {
                 .help("name another port of the same network");
         } else if let Some(found) =
             find(scope, text, &claim.network, plan, "a backup port is on the same network")
-            && found.is_host()
+            && (found.is_host() || found.is_router())
         {
-            let message = format!("the host's place on {:?} cannot stand in for a port", claim.network);
-            scope.error(text.span(), "the host", message).help("name a port, or an end of a link");
+            let whose = if found.is_host() { "the host" } else { "a router" };
+            let message = format!("{whose}'s place on {:?} cannot stand in for a port", claim.network);
+            scope.error(text.span(), whose, message).help("name a port, or an end of a link");
         }
     }
 }

@@ -7,20 +7,15 @@ use siphasher::sip::SipHasher13;
 
 use super::scope::Scope;
 use crate::bridge::Role;
-use crate::control::plan::{Network, Node, Port};
+use crate::control::plan::{Plan, Port};
 use crate::port::PortKind;
 use crate::wire::mac::Mac;
 
 /// Gives every interface that we make an address, unique within the lab.
 ///
 /// The host's interface on a network has the bridge's address, as the kernel's bridge device has (B42).
-pub(super) fn assign(
-    scope: &Scope,
-    lab: &str,
-    networks: &mut [Network],
-    ports: &mut [Port],
-    nodes: &mut [Node],
-) {
+pub(super) fn assign(scope: &Scope, plan: &mut Plan) {
+    let Plan { name: lab, networks, ports, nodes, routers, .. } = plan;
     let mut taken: HashSet<Mac> = scope.macs.iter().map(|claim| claim.value).collect();
     for network in networks {
         if network.bridge.address == Mac::ZERO {
@@ -41,6 +36,12 @@ pub(super) fn assign(
             let name = format!("{}:{}", node.name, cable.interface.name);
             cable.interface.mac.get_or_insert_with(|| unused(lab, &name, &mut taken));
         }
+    }
+    for place in routers.iter_mut().flat_map(|router| &mut router.interfaces) {
+        if place.interface.mac == Mac::ZERO {
+            place.interface.mac = unused(lab, &place.name, &mut taken);
+        }
+        place.end.settings.leg = place.bare_leg();
     }
 }
 

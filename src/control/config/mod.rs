@@ -12,6 +12,7 @@ mod address;
 mod diagnostic;
 mod expects;
 mod fdb;
+mod gateways;
 mod guards;
 mod legs;
 mod link_local;
@@ -24,6 +25,7 @@ mod networks;
 mod nodes;
 mod ports;
 mod raw;
+mod router;
 mod rows;
 mod scope;
 mod segments;
@@ -61,16 +63,17 @@ pub fn parse(text: &str, stem: &str) -> Result<(Plan, Vec<Diagnostic>), Diagnost
 
 fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     let name = lab_name(scope, raw, stem);
-    let (mut networks, mut ports) = networks::resolve(scope, raw.network.value());
+    let (networks, mut ports) = networks::resolve(scope, raw.network.value());
     nodes::claim_names(scope, raw.node.value());
     ports.extend(ports::resolve(scope, raw.port.value(), &networks));
-    let (mut nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
+    let (nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
     ports.extend(node_ports);
     check_count(scope, &ports);
     let links = links::resolve(scope, raw.link.value(), &networks);
+    let routers = router::resolve(scope, raw.router.value(), &networks);
     segments::check(scope, &links, &ports, &networks);
-    macs::assign(scope, &name, &mut networks, &mut ports, &mut nodes);
-    let mut plan = Plan { networks, links, ports, nodes, ..Plan::empty(&name) };
+    let mut plan = Plan { networks, links, routers, ports, nodes, ..Plan::empty(&name) };
+    macs::assign(scope, &mut plan);
     legs::check_backups(scope, &plan);
     plan.fdb = fdb::resolve(scope, raw.fdb.value(), &plan);
     plan.groups = mdb::resolve(scope, raw.mdb.value(), &plan);

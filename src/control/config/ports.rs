@@ -42,7 +42,7 @@ pub(super) fn interface(
         Some(value)
     });
     let address = address::addresses(scope, &raw.address, on, mtu);
-    let gateway = address::gateways(scope, &raw.gateway, &address);
+    let gateway = address::gateways(scope, &raw.gateway, &address, on);
     Interface { name, address, mac, mtu, gateway }
 }
 

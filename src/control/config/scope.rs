@@ -27,8 +27,10 @@ pub(super) struct Scope {
     pub(super) networks: Seen<String>,
     /// Node names.
     pub(super) nodes: Seen<String>,
-    /// Port names.
+    /// Names of ports, and of ends of links and of wires to routers.
     pub(super) ports: Seen<String>,
+    /// Router names.
+    pub(super) routers: Seen<String>,
     /// Interfaces that will exist, by namespace and name.
     pub(super) interfaces: Seen<(String, String)>,
     /// Cables' ends outside nodes, by name.
@@ -39,6 +41,8 @@ pub(super) struct Scope {
     pub(super) addresses: Vec<Claim<IpNet>>,
     /// Those of them that are the host's.
     pub(super) hosts: Vec<Claim<IpNet>>,
+    /// The gateways that interfaces use.
+    pub(super) gateways: Vec<Claim<IpAddr>>,
     /// Hardware addresses written in the file.
     pub(super) macs: Vec<Claim<Mac>>,
     /// Backup ports, to be looked for when all legs are known.
@@ -94,11 +98,13 @@ impl Scope {
             networks: Seen::default(),
             nodes: Seen::default(),
             ports: Seen::default(),
+            routers: Seen::default(),
             interfaces: Seen::default(),
             peers: Seen::default(),
             bridges: Vec::new(),
             addresses: Vec::new(),
             hosts: Vec::new(),
+            gateways: Vec::new(),
             macs: Vec::new(),
             backups: Vec::new(),
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 
+use super::gateways;
 use super::scope::{Claim, Scope, Wire};
 use crate::bridge::StpMode;
 use crate::control::plan::{Link, Netns, Network, Port};
@@ -89,8 +90,10 @@ pub(super) fn check(scope: &mut Scope, links: &[Link], ports: &[Port], networks:
         on: claim.on.clone(),
         span: claim.span.clone(),
     });
+    let ips: Vec<_> = ips.collect();
+    gateways::check(scope, &mut forest, &ips, ports);
     let macs = scope.macs.clone();
-    check_unique(scope, &mut forest, ips.collect(), "two interfaces on the same network cannot both have");
+    check_unique(scope, &mut forest, ips, "two interfaces on the same network cannot both have");
     check_unique(scope, &mut forest, macs, "two interfaces on the same network cannot both have");
     check_overlaps(scope);
     check_made(scope, ports);

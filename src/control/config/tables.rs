@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::raw::{Field, Fields, Table, tables};
-use super::value::{Either, Inline, List, OneOrMore, Rows, Seconds, Vids};
+use super::value::{Either, Inline, List, Numbers, OneOrMore, Rows, Seconds, Vids};
 
 tables! {
     /// The file.
-    RawFile = "the file", later ["router"] {
+    RawFile = "the file", later [] {
         lab: RawLab,
         network: Rows<RawNetwork>,
         link: Rows<RawLink>,
@@ -15,6 +15,7 @@ tables! {
         fdb: Rows<RawFdb>,
         mdb: Rows<RawMdb>,
         node: Rows<RawNode>,
+        router: Rows<RawRouter>,
         expect: Rows<RawExpect>,
     }
 
@@ -217,5 +218,105 @@ tables! {
         join: bool,
         result: String,
         timeout: Seconds,
+    }
+
+    /// `[[router]]`
+    RawRouter = "[[router]]", later [] {
+        name: String,
+        interface: Rows<RawRouterInterface>,
+        route: Rows<RawRoute>,
+        publish: Rows<RawPublish>,
+        rule: Rows<RawRule>,
+        conntrack: Inline<RawConntrack>,
+        nat: Inline<RawNat>,
+    }
+
+    /// `[[router.interface]]`
+    RawRouterInterface = "[[router.interface]]", later [] {
+        network: String,
+        address: OneOrMore,
+        role: String,
+        mac: String,
+        mtu: i64,
+        internal: bool,
+        icc: bool,
+        masquerade: bool,
+        snat: String,
+        rp_filter: String,
+        clamp_mss: bool,
+        tcp_reset: bool,
+        redirects: bool,
+        ..vlans: RawVlans,
+    }
+
+    /// `[[router.route]]`
+    RawRoute = "[[router.route]]", later [] {
+        to: String,
+        via: String,
+        network: String,
+    }
+
+    /// `[[router.publish]]`
+    RawPublish = "[[router.publish]]", later [] {
+        listen: Either<i64, String>,
+        protocol: OneOrMore,
+        to: String,
+        allow_from: OneOrMore,
+    }
+
+    /// `[[router.rule]]`
+    RawRule = "[[router.rule]]", later [] {
+        from: String,
+        to: String,
+        source: OneOrMore,
+        destination: OneOrMore,
+        protocol: OneOrMore,
+        port: Numbers,
+        source_port: Numbers,
+        state: OneOrMore,
+        action: String,
+        prefix: String,
+        limit: i64,
+        with: String,
+    }
+
+    /// How flows are followed.
+    RawConntrack = "[router.conntrack]", later [] {
+        max: i64,
+        timeouts: Inline<RawTimeouts>,
+        invalid: String,
+        loose: bool,
+        liberal: bool,
+        checksum: bool,
+    }
+
+    /// How long flows may be silent, without the `nf_conntrack_` and `_timeout` of the kernel's names.
+    RawTimeouts = "`timeouts`", later [] {
+        generic: Seconds,
+        gre: Seconds,
+        gre_stream: Seconds,
+        icmp: Seconds,
+        sctp: Seconds,
+        sctp_stream: Seconds,
+        tcp_close: Seconds,
+        tcp_close_wait: Seconds,
+        tcp_established: Seconds,
+        tcp_fin_wait: Seconds,
+        tcp_last_ack: Seconds,
+        tcp_max_retrans: Seconds,
+        tcp_syn_recv: Seconds,
+        tcp_syn_sent: Seconds,
+        tcp_syn_sent2: Seconds,
+        tcp_time_wait: Seconds,
+        tcp_unacknowledged: Seconds,
+        udp: Seconds,
+        udp_stream: Seconds,
+    }
+
+    /// How addresses and ports are translated.
+    RawNat = "[router.nat]", later [] {
+        behaviour: String,
+        ports: String,
+        random: bool,
     }
 }

@@ -44,9 +44,16 @@ pub(super) enum Either<A, B> {
     Other(B),
 }
 
+/// A port or a range of them, or a list of such.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers(pub(super) Vec<Item>);
+
+/// A number or a range.
+pub(super) type Item = Spanned<Either<i64, String>>;
+
 /// A VLAN or a range of them, or a list of such.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Vids(pub(super) Vec<Spanned<Either<i64, String>>>);
+pub(super) struct Vids(pub(super) Vec<Item>);
 
 impl Value for String {
     fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
@@ -202,22 +209,16 @@ impl Value for Either<i64, String> {
     }
 }
 
+impl Value for Numbers {
+    fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
+        items(value, span, key, ("a port, a range of them, or a list", "[80, \"8000-8010\"]"), found)
+            .map(Self)
+    }
+}
+
 impl Value for Vids {
     fn read(value: &DeValue<'_>, span: Range<usize>, key: &str, found: &mut Diagnostics) -> Option<Self> {
-        let mut one = |value: &DeValue<'_>, span: Range<usize>| match value {
-            DeValue::Integer(_) | DeValue::String(_) => {
-                let read = Either::read(value, span.clone(), key, found)?;
-                Some(Spanned::new(span, read))
-            }
-            _ => {
-                wrong(value, span, key, "a VLAN, a range of them, or a list", found)
-                    .help(format!("such as {key} = [20, \"30-40\"]"));
-                None
-            }
-        };
-        let DeValue::Array(list) = value else { return one(value, span).map(|item| Self(vec![item])) };
-        let read: Vec<_> = list.iter().filter_map(|item| one(item.get_ref(), item.span())).collect();
-        (read.len() == list.len()).then_some(Self(read))
+        items(value, span, key, ("a VLAN, a range of them, or a list", "[20, \"30-40\"]"), found).map(Self)
     }
 }
 
@@ -255,6 +256,29 @@ fn integer(number: &DeInteger<'_>, span: Range<usize>, key: &str, found: &mut Di
         found.error(span, "too large", format!("`{key}` cannot be {number}"));
     }
     value
+}
+
+/// One number or range, or a list of them.
+fn items(
+    value: &DeValue<'_>,
+    span: Range<usize>,
+    key: &str,
+    (expected, example): (&str, &str),
+    found: &mut Diagnostics,
+) -> Option<Vec<Item>> {
+    let mut one = |value: &DeValue<'_>, span: Range<usize>| match value {
+        DeValue::Integer(_) | DeValue::String(_) => {
+            let read = Either::read(value, span.clone(), key, found)?;
+            Some(Spanned::new(span, read))
+        }
+        _ => {
+            wrong(value, span, key, expected, found).help(format!("such as {key} = {example}"));
+            None
+        }
+    };
+    let DeValue::Array(list) = value else { return one(value, span).map(|item| vec![item]) };
+    let read: Vec<_> = list.iter().filter_map(|item| one(item.get_ref(), item.span())).collect();
+    (read.len() == list.len()).then_some(read)
 }
 
 /// The strings of a list; `None` if any element is something else, each of which is reported.

@@ -1,26 +1,34 @@
 //! What differs between two plans, as far as the switch is concerned.
 //!
 //! A pure function of the two. The changes are in an order in which each is legal: what goes, goes from the leaves to
-//! the root (static entries, links, ports, networks), what comes, comes the other way round, and what only changes its
+//! the root (static entries, routes, links, ports, networks), what comes, comes the other way round, and what only changes its
 //! settings does so in between. What did not change is not mentioned, and so not disturbed: lists are compared entry by
 //! entry.
 //!
 //! What namespaces, interfaces and processes have to do is another matter (`lab::difference`).
 
 mod legs;
+mod routers;
 
 pub use legs::LegChange;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::control::plan::{Line, Link, LinkEnd, Network, Node, Plan, Port, StaticGroup, StaticStation};
+use routers::Routers;
+
+use crate::control::plan::{
+    Line, Link, LinkEnd, Network, Node, Plan, Port, Route, Router, RouterInterface, StaticGroup,
+    StaticStation,
+};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanChange {
     /// A new permanent membership.
     AddGroup(StaticGroup),
+    /// A new place of the router of that name on a network. As with links, VLANs follow.
+    AddInterface(String, RouterInterface),
     /// A new link between two networks. Its ends are in their networks' default VLAN, whatever their settings say:
     /// what differs from that follows, leg by leg.
     AddLink(Link),
@@ -29,26 +37,43 @@ pub enum PlanChange {
     /// A new port, or one whose interface is another now (then it was removed before). As with links, VLANs, permits
     /// and the backup follow.
     AddPort(Port),
+    /// A new route of the router of that name.
+    AddRoute(String, Route),
+    /// A new router: without interfaces, routes or rules, which follow.
+    AddRouter(Router),
     /// A new static FDB entry.
     AddStation(StaticStation),
-    /// New plain settings of a link's end.
+    /// New plain settings of an end of a link, or of a wire to a router.
     ConfigureEnd(LinkEnd),
+    /// New settings of an interface of the router of that name. Those of the bridge's end are then what they are by
+    /// default; what differs follows.
+    ConfigureInterface(String, RouterInterface),
     /// New settings of a network.
     ConfigureNetwork(Network),
     /// New plain settings of a port whose interface stays.
     ConfigurePort(Port),
+    /// New settings of a router as a whole.
+    ConfigureRouter(Router),
     /// A change of what is a list, or names another leg: the leg's name, and what changes.
     Leg(String, LegChange),
     /// The membership is gone.
     RemoveGroup(StaticGroup),
+    /// The interface of the router of that name is gone.
+    RemoveInterface(String, RouterInterface),
     /// The link is gone.
     RemoveLink(Link),
     /// The network is gone.
     RemoveNetwork(Network),
     /// The port is gone, or its interface will be another.
     RemovePort(Port),
+    /// The route of the router of that name is gone, or will lead elsewhere.
+    RemoveRoute(String, Route),
+    /// The router is gone.
+    RemoveRouter(Router),
     /// The static FDB entry is gone.
     RemoveStation(StaticStation),
+    /// The rules of a router, in place of those it had.
+    SetPolicy(Router),
 }
 
 /// What leads from `old` to `new`.
@@ -56,11 +81,13 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     let networks = compare(&old.networks, &new.networks, |n| n.name.clone(), |a, b| a.name == b.name);
     let ports = compare(&old.ports, &new.ports, |p| p.name.clone(), same_interface);
     let links = compare(&old.links, &new.links, link_name, |_, _| true);
+    let routers = Routers::new(old, new);
     let gone: BTreeSet<String> = ports
         .gone
         .iter()
         .map(|port| port.name.clone())
         .chain(links.gone.iter().flat_map(|link| link.ends.clone().map(|end| end.name)))
+        .chain(routers.gone())
         .collect();
     // an entry for all VLANs of a leg is in those that the leg was in when it was set (B58), so it is set again
     let vids = |plan: &Plan, leg: &str| -> Option<Vec<u16>> {
@@ -86,6 +113,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     changes.extend(stations.gone.into_iter().rev().map(PlanChange::RemoveStation));
     changes.extend(groups.gone.into_iter().rev().map(PlanChange::RemoveGroup));
     changes.extend(stay.backups_lost());
+    changes.extend(routers.removals());
     changes.extend(links.gone.into_iter().rev().map(PlanChange::RemoveLink));
     changes.extend(ports.gone.into_iter().rev().map(PlanChange::RemovePort));
     changes.extend(networks.gone.into_iter().rev().map(PlanChange::RemoveNetwork));
@@ -96,8 +124,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     let leg_changed = |(a, b): &(Port, Port)| a.settings.leg != b.settings.leg;
     changes.extend(ports.both.into_iter().filter(leg_changed).map(|(_, new)| PlanChange::ConfigurePort(new)));
     changes.extend(links.both.into_iter().flat_map(|(old, new)| changed_ends(old, new)));
+    changes.extend(routers.settings());
     changes.extend(stay.lists());
     changes.extend(networks.new.into_iter().map(PlanChange::AddNetwork));
+    changes.extend(routers.new_routers());
     for port in ports.new {
         let lists = legs::new_lists(&port.name, &port.network, &port.settings, new);
         changes.push(PlanChange::AddPort(port));
@@ -109,6 +139,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
         changes.push(PlanChange::AddLink(link));
         changes.extend(lists.into_iter().flatten());
     }
+    changes.extend(routers.new_interfaces(new));
+    changes.extend(routers.new_ways(new));
     changes.extend(stay.backups());
     changes.extend(stations.new.into_iter().map(PlanChange::AddStation));
     changes.extend(groups.new.into_iter().map(PlanChange::AddGroup));
@@ -120,13 +152,29 @@ pub fn describe(changes: &[PlanChange]) -> Vec<String> {
     let new: BTreeSet<&str> = changes
         .iter()
         .flat_map(|change| match change {
+            PlanChange::AddInterface(_, place) => vec![place.end.name.as_str()],
             PlanChange::AddLink(link) => link.ends.iter().map(|end| end.name.as_str()).collect(),
             PlanChange::AddPort(port) => vec![port.name.as_str()],
             _ => Vec::new(),
         })
         .collect();
-    let is_detail =
-        |change: &&PlanChange| matches!(change, PlanChange::Leg(name, _) if new.contains(name.as_str()));
+    let routers: BTreeSet<&str> = changes
+        .iter()
+        .filter_map(|change| match change {
+            PlanChange::AddRouter(router) | PlanChange::RemoveRouter(router) => Some(router.name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let is_detail = |change: &&PlanChange| match change {
+        PlanChange::Leg(name, _) => new.contains(name.as_str()),
+        PlanChange::ConfigureEnd(end) => new.contains(end.name.as_str()),
+        PlanChange::AddInterface(router, _)
+        | PlanChange::AddRoute(router, _)
+        | PlanChange::RemoveInterface(router, _)
+        | PlanChange::RemoveRoute(router, _) => routers.contains(router.as_str()),
+        PlanChange::SetPolicy(router) => routers.contains(router.name.as_str()),
+        _ => false,
+    };
     changes.iter().filter(|change| !is_detail(change)).map(ToString::to_string).collect()
 }
 
@@ -210,19 +258,28 @@ impl fmt::Display for PlanChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddGroup(group) => write!(f, "mdb {} at {} added", group.group, group.at),
+            Self::AddInterface(_, place) => write!(f, "interface {} added", place.name),
             Self::AddLink(link) => write!(f, "link {} added", link_name(link)),
             Self::AddNetwork(network) => write!(f, "network {} added", network.name),
             Self::AddPort(port) => write!(f, "port {} added", port.name),
+            Self::AddRoute(router, route) => write!(f, "route to {} of {router} added", route.to),
+            Self::AddRouter(router) => write!(f, "router {} added", router.name),
             Self::AddStation(station) => write!(f, "fdb {} on {} added", station.mac, station.network),
             Self::ConfigureEnd(end) => write!(f, "port {} changed", end.name),
+            Self::ConfigureInterface(_, place) => write!(f, "interface {} changed", place.name),
             Self::ConfigureNetwork(network) => write!(f, "network {} changed", network.name),
             Self::ConfigurePort(port) => write!(f, "port {} changed", port.name),
+            Self::ConfigureRouter(router) => write!(f, "router {} changed", router.name),
             Self::Leg(name, change) => write!(f, "port {name}: {change}"),
             Self::RemoveGroup(group) => write!(f, "mdb {} at {} removed", group.group, group.at),
+            Self::RemoveInterface(_, place) => write!(f, "interface {} removed", place.name),
             Self::RemoveLink(link) => write!(f, "link {} removed", link_name(link)),
             Self::RemoveNetwork(network) => write!(f, "network {} removed", network.name),
             Self::RemovePort(port) => write!(f, "port {} removed", port.name),
+            Self::RemoveRoute(router, route) => write!(f, "route to {} of {router} removed", route.to),
+            Self::RemoveRouter(router) => write!(f, "router {} removed", router.name),
             Self::RemoveStation(station) => write!(f, "fdb {} on {} removed", station.mac, station.network),
+            Self::SetPolicy(router) => write!(f, "rules of {} changed", router.name),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Legs: what ports and ends of links have in common.
+//! Legs: what ports, ends of links and the ends of wires to routers have in common.
 //!
-//! Names of ports and of link ends are one name space (an end's has a slash, a port's has none), so that whoever
+//! Names of ports and of ends are one name space (an end's has a slash, a port's has none), so that whoever
 //! sets something on a leg names it, and need not say what it is.
 
 use super::{Line, Plan};
@@ -73,7 +73,7 @@ pub fn default_vlans(pvid: u16) -> Vec<VlanEntry> {
 /// A leg of a plan, whatever is plugged into it.
 #[derive(Clone, Copy, Debug)]
 pub struct LegView<'a> {
-    /// The port's name, or the link end's.
+    /// The port's name, or the end's.
     pub name: &'a str,
     /// The network it is a leg of.
     pub network: &'a str,
@@ -81,19 +81,24 @@ pub struct LegView<'a> {
     pub settings: &'a Settings,
     /// Where that stands.
     pub line: Line,
-    /// For an end of a link: the network it leads to.
+    /// For an end: the network or the router it leads to.
     pub leads_to: Option<&'a str>,
 }
 
 impl LegView<'_> {
     /// Whether it is the host's own place on the network.
     pub fn is_host(&self) -> bool {
-        self.settings.leg.role == Role::Host
+        self.settings.leg.role == Role::Host && self.leads_to.is_none()
+    }
+
+    /// Whether it is the place of a router.
+    pub fn is_router(&self) -> bool {
+        self.settings.leg.role == Role::Host && self.leads_to.is_some()
     }
 }
 
 impl Plan {
-    /// All legs: the ports, then the ends of the links.
+    /// All legs: the ports, then the ends of the links, then the routers' places.
     pub fn legs(&self) -> impl Iterator<Item = LegView<'_>> {
         let ports = self.ports.iter().map(|port| LegView {
             name: &port.name,
@@ -111,10 +116,22 @@ impl Plan {
                 leads_to: Some(&link.networks[1 - end]),
             })
         });
-        ports.chain(ends)
+        ports.chain(ends).chain(self.router_legs())
     }
 
-    /// The leg of that name: a port's, or a link end's.
+    fn router_legs(&self) -> impl Iterator<Item = LegView<'_>> {
+        self.routers.iter().flat_map(|router| {
+            router.interfaces.iter().map(|interface| LegView {
+                name: &interface.end.name,
+                network: &interface.network,
+                settings: &interface.end.settings,
+                line: interface.end.line,
+                leads_to: Some(&router.name),
+            })
+        })
+    }
+
+    /// The leg of that name: a port's, or an end's.
     pub fn leg(&self, name: &str) -> Option<LegView<'_>> {
         self.legs().find(|leg| leg.name == name)
     }
@@ -126,10 +143,17 @@ impl Plan {
 
     /// The same, to be changed: whoever changes a running lab changes a copy of its plan and applies the difference.
     pub fn settings_mut(&mut self, name: &str) -> Option<&mut Settings> {
-        let ends = self.links.iter_mut().flat_map(|link| &mut link.ends);
+        let interfaces = self.routers.iter_mut().flat_map(|router| &mut router.interfaces);
+        let routers = interfaces.map(|interface| &mut interface.end);
+        let ends = self.links.iter_mut().flat_map(|link| &mut link.ends).chain(routers);
         let end = ends.filter(|end| end.name == name).map(|end| &mut end.settings).next();
         let port = self.ports.iter_mut().find(|port| port.name == name).map(|port| &mut port.settings);
         port.or(end)
+    }
+
+    /// The router of that name.
+    pub fn router(&self, name: &str) -> Option<&super::Router> {
+        self.routers.iter().find(|router| router.name == name)
     }
 
     /// The network of that name.

@@ -6,9 +6,11 @@
 
 mod expect;
 mod legs;
+mod router;
 
 pub use expect::{Expect, PROBE_TIMEOUT, Place, Probe, StpState};
 pub use legs::{LegView, Settings, default_vlans};
+pub use router::{Policy, Publish, Route, Router, RouterInterface, Rule};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub struct Plan {
     pub networks: Vec<Network>,
     /// In the order of the file.
     pub links: Vec<Link>,
+    /// In the order of the file.
+    pub routers: Vec<Router>,
     /// The host's ports first, then those of `[[port]]`, then those of the nodes.
     pub ports: Vec<Port>,
     /// In the order of the file.
@@ -51,6 +55,7 @@ impl Plan {
             name: name.to_owned(),
             networks: Vec::new(),
             links: Vec::new(),
+            routers: Vec::new(),
             ports: Vec::new(),
             fdb: Vec::new(),
             groups: Vec::new(),
@@ -98,14 +103,15 @@ pub struct Link {
     pub line: Line,
 }
 
-/// An end of a link, which is a leg of a network as a port is.
+/// An end of a link, or of the wire to a router, which is a leg of a network as a port is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkEnd {
-    /// `NET/OTHER`: the end on `NET` of the link to `OTHER`; `NET/OTHER#2` for the second link between the two.
+    /// `NET/OTHER`: the end on `NET` of the link to `OTHER`; `NET/OTHER#2` for the second link between the two. `OTHER` is
+    /// a network or a router.
     pub name: String,
     /// What the bridge needs to know.
     pub settings: Settings,
-    /// Where its settings stand: its `[[link.end]]`, or else the link.
+    /// Where its settings stand: its `[[link.end]]`, or else the link; the router's interface.
     pub line: Line,
 }
 

@@ -56,6 +56,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// What it tells, in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AdminProhibited => "an ICMP error: administratively prohibited",
+            Self::BeyondScope => "an ICMP error: beyond the scope of its source",
+            Self::HostUnreachable => "an ICMP error: host unreachable",
+            Self::NetworkUnreachable => "an ICMP error: network unreachable",
+            Self::Parameter(_) => "an ICMP error: parameter problem",
+            Self::PortUnreachable => "an ICMP error: port unreachable",
+            Self::ProtocolUnreachable(_) => "an ICMP error: protocol unreachable",
+            Self::ReassemblyTime => "an ICMP error: reassembly time exceeded",
+            Self::Redirect(_) => "a redirect to a better way",
+            Self::TimeExceeded => "an ICMP error: time exceeded",
+            Self::TooBig(_) => "an ICMP error: too big for the way on",
+        }
+    }
+
     /// Type, code, and what is in the four bytes behind the checksum, if they are a number.
     pub const fn wire(self, ipv6: bool) -> (u8, u8, u32) {
         if ipv6 {

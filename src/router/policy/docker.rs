@@ -4,27 +4,27 @@
 //! happens to a packet reads [`filter`] from top to bottom.
 
 use super::config::{Action, Invalid};
-use super::{Passing, Policy, Role, RuleId, Ruling, SourceNat};
+use super::{Passing, Role, RuleId, Rules, Ruling, SourceNat};
 use crate::router::interface::Interface;
 use crate::router::nat::judgement::State;
 use crate::wire::packet::protocol;
 
 /// Whether a packet may pass. `visit` hears of every rule that matched but for the one that ends it.
-pub(super) fn filter(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Ruling {
-    let ruling = invalid(policy, passing)
+pub(super) fn filter(rules: &Rules, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Ruling {
+    let ruling = invalid(rules, passing)
         .or_else(|| direct(passing))
-        .or_else(|| user(policy, passing, visit))
+        .or_else(|| user(rules, passing, visit))
         .or_else(|| established(passing, visit))
         .or_else(|| internal(passing))
-        .or_else(|| inwards(policy, passing, visit))
-        .or_else(|| outwards(policy, passing, visit));
+        .or_else(|| inwards(rules, passing, visit))
+        .or_else(|| outwards(rules, passing, visit));
     ruling.unwrap_or(Ruling::Accept)
 }
 
 /// 0.2: Docker's rules would let it out as it is, private address and all (N6).
-fn invalid(policy: &Policy, passing: &Passing<'_>) -> Option<Ruling> {
+fn invalid(rules: &Rules, passing: &Passing<'_>) -> Option<Ruling> {
     let invalid = matches!(passing.state, State::Invalid(_));
-    (invalid && policy.config.invalid == Invalid::Drop).then_some(Ruling::Drop(RuleId::Invalid))
+    (invalid && rules.config.invalid == Invalid::Drop).then_some(Ruling::Drop(RuleId::Invalid))
 }
 
 /// M1, which is asked before everything (raw PREROUTING): the user cannot allow it. Guests that are not hidden are addressed
@@ -36,8 +36,8 @@ fn direct(passing: &Passing<'_>) -> Option<Ruling> {
 }
 
 /// C1, M3: the user's rules, whatever state the packet is in.
-fn user(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
-    for (index, rule) in policy.config.rules.iter().take(super::RULES_MAX).enumerate() {
+fn user(rules: &Rules, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
+    for (index, rule) in rules.config.rules.iter().take(super::RULES_MAX).enumerate() {
         if !rule.matches(passing) {
             continue;
         }
@@ -86,12 +86,12 @@ fn internal(passing: &Passing<'_>) -> Option<Ruling> {
 }
 
 /// M8, M9: published ports come in, and nothing else.
-fn inwards(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
+fn inwards(rules: &Rules, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
     let (leg, interface) = passing.to;
     if !comes_in(passing) {
         return None;
     }
-    if let Some(rule) = opening(policy, passing) {
+    if let Some(rule) = opening(rules, passing) {
         return Some(accept(rule, visit));
     }
     let icmp = if passing.tuple.ipv6 { protocol::ICMPV6 } else { protocol::ICMP };
@@ -102,7 +102,7 @@ fn inwards(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId
 }
 
 /// M10: guests may talk to each other if that is wanted, or by a published port (moby#53723); and to everybody else.
-fn outwards(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
+fn outwards(rules: &Rules, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Option<Ruling> {
     let (leg, interface) = passing.from;
     if !is_inside(interface) {
         return None;
@@ -113,17 +113,17 @@ fn outwards(policy: &Policy, passing: &Passing<'_>, visit: &mut impl FnMut(RuleI
     if interface.inside.icc {
         return Some(accept(RuleId::Icc(leg), visit));
     }
-    let opening = opening(policy, passing).filter(|_| passing.destination_nat);
+    let opening = opening(rules, passing).filter(|_| passing.destination_nat);
     Some(opening.map_or(Ruling::Drop(RuleId::Icc(leg)), |rule| accept(rule, visit)))
 }
 
 /// The rule that lets a new packet in to a guest: it was translated, or would have been if the guest were hidden (M12).
-fn opening(policy: &Policy, passing: &Passing<'_>) -> Option<RuleId> {
+fn opening(rules: &Rules, passing: &Passing<'_>) -> Option<RuleId> {
     let (leg, interface) = passing.to;
     if passing.state != State::New {
         return None;
     }
-    let published = policy.published(passing.tuple);
+    let published = rules.published(passing.tuple);
     if passing.destination_nat {
         return Some(published.map_or(RuleId::Opened(leg), |(index, _)| RuleId::Published(index)));
     }

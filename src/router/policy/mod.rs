@@ -14,6 +14,7 @@
 //! | `matching` | what a rule of the user's is for |
 //! | `docker` | the order of the rules |
 //! | `counts` | how often each was used |
+//! | [`log`], [`line`](mod@line) | what rules have to say about packets |
 //!
 //! Other than iptables, it sees packets that nobody translated into a guest's network as what they are wherever they are
 //! from, guests by their wire and not by the addresses they claim, and lets a guest in by its published port also from
@@ -24,11 +25,14 @@
 pub mod config;
 mod counts;
 mod docker;
+pub mod line;
+pub mod log;
 mod matching;
 mod published;
 
-use self::config::{Config, Publish, Reject};
+use self::config::{Action, Config, Publish, Reject, Rule};
 use self::counts::Counts;
+use self::log::{Log, Record};
 use self::published::{Place, Ranges};
 use super::interface::{Interface, Role, SourceNat, is_link_local};
 use super::nat::judgement::State;
@@ -36,6 +40,7 @@ use super::nat::ports::Range;
 use super::nat::sessions::Count;
 use super::nat::tuple::{Address, Tuple};
 use crate::frame::LegIndex;
+use crate::time::Time;
 
 /// How many publishes, and how many rules of the user's, there are at most: that many have a number. Others are never asked.
 pub const RULES_MAX: usize = 1 << 16;
@@ -104,44 +109,46 @@ pub enum Ruling {
 /// The rules of a router, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Policy {
+    rules: Rules,
+    counts: Counts,
+    log: Log,
+}
+
+/// What answers are made from.
+#[derive(Debug, Default)]
+struct Rules {
     config: Config,
     /// The published ports, by where they are published.
     listening: Ranges,
     /// The same, by where they lead.
     targets: Ranges,
-    counts: Counts,
 }
 
 impl Policy {
     /// The policy with these rules. Nothing is counted for a leg before [`Policy::attach`].
     pub fn new(config: Config) -> Self {
-        let (mut listening, mut targets) = (Ranges::default(), Ranges::default());
-        for (index, publish) in config.publishes.iter().take(RULES_MAX).enumerate() {
-            let Publish { listen, protocol, ports, to, .. } = publish;
-            if listen.is_some_and(|listen| listen.is_ipv4() != to.is_ipv4()) {
-                continue;
-            }
-            let place = |address| Place { ipv6: to.is_ipv6(), protocol: protocol.number(), address };
-            listening.add(place(listen.map(Address::from)), *ports, index as u16);
-            let last = publish.to_port.saturating_add(ports.1.saturating_sub(ports.0));
-            targets.add(place(Some(Address::from(*to))), (publish.to_port, last), index as u16);
-        }
         let counts = Counts::new(config.rules.len(), config.publishes.len());
-        Self { config, listening, targets, counts }
+        let mut log = Log::default();
+        log.configure(&config);
+        Self { rules: Rules::new(config), counts, log }
     }
 
     /// Other rules from now on. What was counted for legs stays, and for every rule that is the same at the same place.
     pub fn configure(&mut self, config: Config) {
-        let before = std::mem::replace(self, Self::new(config));
-        let same_rules = before.config.rules.iter().zip(&self.config.rules).map(|(old, new)| old == new);
+        let Self { rules, counts, log } = self;
+        log.configure(&config);
+        let before = std::mem::replace(rules, Rules::new(config)).config;
+        let mut after = Counts::new(rules.config.rules.len(), rules.config.publishes.len());
+        let same_rules = before.rules.iter().zip(&rules.config.rules).map(|(old, new)| old == new);
         let same_publishes =
-            before.config.publishes.iter().zip(&self.config.publishes).map(|(old, new)| old == new);
-        self.counts.inherit(before.counts, same_rules, same_publishes);
+            before.publishes.iter().zip(&rules.config.publishes).map(|(old, new)| old == new);
+        after.inherit(std::mem::take(counts), same_rules, same_publishes);
+        *counts = after;
     }
 
     /// The rules as they were written.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.rules.config
     }
 
     /// Where a *new* packet to an address of the router's is to go instead, and by which publish (C11, C14). Not from an IPv6
@@ -152,19 +159,46 @@ impl Policy {
         if !tuple.has_ports() || destination.is_loopback() || is_link_local(source) {
             return None;
         }
-        let find = |address| self.listening.find(Place { ipv6, protocol, address }, port);
+        let find = |address| self.rules.listening.find(Place { ipv6, protocol, address }, port);
         let index = find(Some(tuple.destination)).or_else(|| find(None))?;
-        let publish = self.config.publishes.get(usize::from(index))?;
+        let publish = self.rules.config.publishes.get(usize::from(index))?;
         publish.allows(source).then(|| (Range::endpoint(publish.to, publish.target(port)), index))
     }
 
     /// Whether a packet may pass. `visit` hears of every rule that matched, the last one included.
     pub fn filter(&self, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Ruling {
-        let ruling = docker::filter(self, passing, visit);
-        if let Ruling::Drop(rule) | Ruling::Reject(_, rule) = ruling {
-            visit(rule);
-        }
-        ruling
+        self.rules.filter(passing, visit)
+    }
+
+    /// Asks about a packet again, now that it is a real one: every rule that matched counts it, and those that want a line
+    /// about it get one. `packet` is the packet as it came, and `frame` the frame around it; empty if there is none.
+    pub fn note(&mut self, passing: &Passing<'_>, frame: &[u8], packet: &[u8], now: Time) {
+        let Self { rules, counts, log } = self;
+        let legs = (passing.from.0, passing.to.0);
+        rules.filter(passing, &mut |rule| {
+            counts.add(rule, packet.len() as u64);
+            if let RuleId::User(index) = rule
+                && let Some(Rule { action: Action::Log(wanted), .. }) =
+                    rules.config.rules.get(usize::from(index))
+            {
+                log.add((index, wanted), legs, passing.tuple, frame, packet, now);
+            }
+        });
+    }
+
+    /// Takes the oldest record that a rule of the user's has made.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.log.take()
+    }
+
+    /// How many records nobody has taken in time.
+    pub fn records_lost(&self) -> u64 {
+        self.log.lost()
+    }
+
+    /// How many packets a rule of the user's has not made a record of, since there were too many ([`config::Log::limit`]).
+    pub fn suppressed(&self, rule: u16) -> u64 {
+        self.log.suppressed(rule)
     }
 
     /// Whom a packet that starts a flow is to be from; `None` if it stays as it is. With [`SourceNat::Masquerade`] that is the
@@ -200,6 +234,31 @@ impl Policy {
     /// How much a rule has matched, of both families.
     pub fn counts(&self, rule: RuleId) -> Count {
         self.counts.of(rule)
+    }
+}
+
+impl Rules {
+    fn new(config: Config) -> Self {
+        let (mut listening, mut targets) = (Ranges::default(), Ranges::default());
+        for (index, publish) in config.publishes.iter().take(RULES_MAX).enumerate() {
+            let Publish { listen, protocol, ports, to, .. } = publish;
+            if listen.is_some_and(|listen| listen.is_ipv4() != to.is_ipv4()) {
+                continue;
+            }
+            let place = |address| Place { ipv6: to.is_ipv6(), protocol: protocol.number(), address };
+            listening.add(place(listen.map(Address::from)), *ports, index as u16);
+            let last = publish.to_port.saturating_add(ports.1.saturating_sub(ports.0));
+            targets.add(place(Some(Address::from(*to))), (publish.to_port, last), index as u16);
+        }
+        Self { config, listening, targets }
+    }
+
+    fn filter(&self, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)) -> Ruling {
+        let ruling = docker::filter(self, passing, visit);
+        if let Ruling::Drop(rule) | Ruling::Reject(_, rule) = ruling {
+            visit(rule);
+        }
+        ruling
     }
 
     /// The publish that leads to that destination, if one does.

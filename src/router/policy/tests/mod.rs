@@ -1,5 +1,6 @@
 //! Two networks of guests, and the rest of the world.
 
+mod lines;
 mod order;
 mod outcomes;
 mod properties;
@@ -9,7 +10,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::config::{Action, Config, Protocol, Publish, Rule};
+use super::config::Protocol;
 use super::*;
 use crate::router::nat::track;
 use crate::wire::mac::Mac;

@@ -101,8 +101,8 @@ proptest! {
         if matches!(state, State::Invalid(_)) && !accept {
             prop_assert_eq!(ruling, Ruling::Drop(RuleId::Invalid));
         }
-        if internal && !has_rules && from != to && (from == BR1 || to == BR1) {
-            prop_assert!(ruling != Ruling::Accept, "M6: nobody comes in, nobody goes out");
+        if internal && !known && !has_rules && from != to && (from == BR1 || to == BR1) {
+            prop_assert!(ruling != Ruling::Accept, "M6: nothing begins that comes in or goes out");
         }
         if let Ruling::Drop(rule) | Ruling::Reject(_, rule) = ruling {
             prop_assert_eq!(visited.last(), Some(&rule), "who ends it is heard of");

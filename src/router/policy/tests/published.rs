@@ -64,7 +64,7 @@ fn ports_lead_where_they_are_published() {
 fn all_ports_are_one_range() {
     let policy =
         Policy::new(Config { publishes: vec![publish(None, (0, 65535), GUEST, 0)], ..Config::default() });
-    assert_eq!(policy.listening.len(), 1, "65,536 ports cost as much as one");
+    assert_eq!(policy.rules.listening.len(), 1, "65,536 ports cost as much as one");
     for port in [0, 1, 80, 32768, 65535] {
         let tuple = Tuple { protocol: 6, destination_port: port, ..packet(STRANGER, "203.0.113.1", 1) };
         assert_eq!(policy.destination(&tuple), Some((Range::endpoint(ip(GUEST), port), 0)));
