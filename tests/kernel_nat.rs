@@ -108,3 +108,4 @@ fn tell(kernel: &mut Kernel, story: &Story) -> Result<(), String> {
     }
     Ok(())
 }
+

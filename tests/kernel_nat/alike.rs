@@ -12,7 +12,6 @@ use vswitchd::wire::packet::Packet;
 use super::conntrack::{Flow, Key, Ports, Tuple};
 use super::craft::{ICMP, ICMPV6, TCP, UDP};
 use super::describe::{Output, describe};
-use super::place::Who;
 
 /// How far a remaining time may differ, in seconds: each is cut to whole ones, and one side is asked after the other.
 const PATIENCE: u64 = 1;
@@ -106,7 +105,7 @@ impl Names {
             let (chosen, own) = (place.name.2, other.name.2);
             let new =
                 chosen != own && class(chosen) == class(own) && before != Some(chosen) && before != Some(own);
-            if new && is_gateway(place.name.1) {
+            if new {
                 self.0.entry(place.name).or_insert(own);
             }
         }
@@ -124,7 +123,7 @@ impl Names {
             Ports::None => return,
         };
         let new = name.2 != own.2 && class(name.2) == class(own.2) && ![name.2, own.2].contains(&before);
-        if new && is_gateway(name.1) {
+        if new {
             self.0.entry(name).or_insert(own.2);
         }
     }
@@ -226,10 +225,6 @@ const fn class(port: u16) -> u8 {
         512..1024 => 1,
         _ => 2,
     }
-}
-
-fn is_gateway(address: IpAddr) -> bool {
-    Who::of(address).is_some_and(Who::is_gateway)
 }
 
 /// Packets that the gateway itself makes are numbered as it likes: then the kernel's gets our number.

@@ -17,7 +17,7 @@ pub(crate) struct Case {
 }
 
 pub(crate) struct Step {
-    action: Action,
+    pub(crate) action: Action,
     /// What comes out, see [`fits`].
     outputs: Option<Vec<&'static str>>,
     /// What the table holds, likewise; a time may be less by one.
