@@ -65,6 +65,10 @@ fn render(event: &EventView, label: bool, timestamp: bool) -> String {
         Happening::Fdb(station) => fdb::line(station),
         Happening::Guard { ifname, master, text } => format!("{ifname} master {master} {text}"),
         Happening::Lab { text } => text.clone(),
+        Happening::Log { router, text, suppressed: 0 } => format!("{router}: {text}"),
+        Happening::Log { router, text, suppressed } => {
+            format!("{router}: {text} ({suppressed} before it were not logged)")
+        }
         Happening::Link { ifname, master, state, flags } => {
             let state = if state.is_empty() { String::new() } else { format!(" state {state}") };
             let flags: String = flags.iter().map(|flag| format!(" {flag}")).collect();

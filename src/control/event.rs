@@ -9,6 +9,7 @@
 //! {"time":1700000002.0,"event":"stp","ifname":"lan","text":"root 8000.020000000001, cost 4 through uplink"}
 //! {"time":1700000002.0,"event":"guard","ifname":"vm1","master":"lan","text":"quarantine begins: …"}
 //! {"time":1700000002.0,"event":"lab","text":"port vm1 gone"}
+//! {"time":1700000002.0,"event":"log","router":"gw","text":"IN: IN=gw/lan OUT=gw/docker0 MAC=… SRC=192.168.178.20 …"}
 //! {"time":1700000002.0,"event":"missing","count":12}
 //! ```
 //!
@@ -32,6 +33,8 @@ pub enum Topic {
     Lab,
     /// Ports change their state or their settings
     Link,
+    /// Rules of routers log packets
+    Log,
     /// Multicast groups are joined and left
     Mdb,
     /// Spanning tree: roots and topology changes
@@ -48,6 +51,7 @@ impl Topic {
             Self::Guard => "[GUARD]",
             Self::Lab => "[LAB]",
             Self::Link => "[LINK]",
+            Self::Log => "[LOG]",
             Self::Mdb => "[MDB]",
             Self::Stp => "[STP]",
             Self::Vlan => "[VLAN]",
@@ -101,6 +105,16 @@ pub enum Happening {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flags: Vec<String>,
     },
+    /// A rule of a router's logged a packet.
+    Log {
+        /// The router.
+        router: String,
+        /// The line, as the kernel's log has it.
+        text: String,
+        /// How many packets the rule has been silent about since its last line.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        suppressed: u64,
+    },
     /// A group was joined or left.
     Mdb(GroupView),
     /// The reader was too slow.
@@ -132,6 +146,7 @@ impl Happening {
             Self::Fdb(_) => Topic::Fdb,
             Self::Guard { .. } => Topic::Guard,
             Self::Lab { .. } => Topic::Lab,
+            Self::Log { .. } => Topic::Log,
             Self::Link { .. } => Topic::Link,
             Self::Mdb(_) => Topic::Mdb,
             Self::Missing { .. } => return None,
@@ -144,6 +159,11 @@ impl Happening {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[cfg(test)]

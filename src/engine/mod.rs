@@ -25,7 +25,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use mio::{Poll, Waker};
 use rustix::thread::CapabilitySet;
 
-use crate::frame::PortId;
+use crate::frame::{NodeId, PortId};
+use crate::router::policy::log::Record;
 use turn::{Clock, WAKE};
 
 /// How many functions may wait for the engine.
@@ -39,6 +40,8 @@ type Command = Box<dyn FnOnce(&mut Switch) + Send>;
 /// What the engine reports without being asked.
 #[derive(Debug)]
 pub enum Event {
+    /// A rule of a router's wants a line about a packet.
+    Logged(NodeId, Record),
     /// The interface of a port is gone or broken; the port has been closed and its stations forgotten.
     PortGone(PortId, io::Error),
 }

@@ -164,7 +164,8 @@ impl Switch {
     }
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
-        self.gone.pop_front()
+        let gone = self.gone.pop_front();
+        gone.or_else(|| self.fabric.take_record().map(|(router, record)| Event::Logged(router, record)))
     }
 
     /// One batch for each port that is ready now, then the fabric's timers.
@@ -241,6 +242,7 @@ impl Switch {
     fn close(&mut self, id: PortId, error: io::Error) {
         self.detach(id);
         self.slots[usize::from(id.0)].ready = false;
+        self.fabric.forget_guests(id, self.now);
         // fails only if the fabric has forgotten the port already
         let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
         self.gone.push_back(Event::PortGone(id, error));

@@ -53,6 +53,8 @@ pub struct Fabric {
     hash_key: [u64; 2],
     /// By [`NodeId`].
     nodes: Vec<Option<Node>>,
+    /// Which of them are routers.
+    routers: Vec<NodeId>,
     /// By [`PortId`].
     ports: Vec<Option<Port>>,
     graph: Graph,
@@ -92,6 +94,7 @@ impl Fabric {
         Self {
             hash_key,
             nodes: Vec::new(),
+            routers: Vec::new(),
             ports: Vec::new(),
             graph: Graph::default(),
             books: Books::default(),

@@ -9,6 +9,7 @@ use super::{ChangeError, Fabric, Node};
 use crate::bridge::{LegConfig, MulticastLegConfig, Role, RouterMode};
 use crate::frame::{Leg, LinkId, NodeId, PORTS_MAX, PortId};
 use crate::router::interface::Interface;
+use crate::router::policy::log::Record;
 use crate::router::routes::RouteError;
 use crate::router::{Router, Settings};
 use crate::time::Time;
@@ -18,6 +19,7 @@ impl Fabric {
     pub(super) fn add_router(&mut self, node: NodeId, settings: Settings) -> Result<(), ChangeError> {
         let router = Box::new(Router::new(settings, self.hash_key));
         *self.place(node)? = Some(Node::Router(router));
+        self.routers.push(node);
         Ok(())
     }
 
@@ -27,6 +29,7 @@ impl Fabric {
             return Err(ChangeError::InUse);
         }
         self.nodes[usize::from(node.0)] = None;
+        self.routers.retain(|router| *router != node);
         Ok(())
     }
 
@@ -85,6 +88,16 @@ impl Fabric {
                 router.forget_guests(at.leg, is_gone);
             }
         }
+    }
+
+    /// What a rule of some router's wants a line about, the oldest of that router first.
+    #[inline]
+    pub fn take_record(&mut self) -> Option<(NodeId, Record)> {
+        let Self { nodes, routers, .. } = self;
+        routers.iter().find_map(|id| match nodes.get_mut(usize::from(id.0))? {
+            Some(Node::Router(router)) => Some((*id, router.take_record()?)),
+            _ => None,
+        })
     }
 
     pub(super) fn router_mut(&mut self, node: NodeId) -> Result<&mut Router, ChangeError> {

@@ -173,26 +173,14 @@ impl Gateway {
         flow: &Flow,
         arrival: &Arrival<'_>,
         interfaces: &Interfaces,
-        _frame: &[u8],
-        _now: Time,
+        frame: &[u8],
+        now: Time,
     ) {
         let Some(to) = flow.to else { return };
         let (Some(own), Some(out)) = (interfaces.get(arrival.leg), interfaces.get(to)) else { return };
         let seen = flow.seen(&packet(arrival));
         let passing = passing(flow, (arrival.leg, own), (to, out), &seen);
-        let bytes = arrival.datagram.len as u64;
-        let mut next = 0;
-        loop {
-            // counting needs what asking borrows, so one rule is counted for each time of asking
-            let (mut at, mut rule) = (0, None);
-            self.policy.filter(&passing, &mut |matched| {
-                rule = rule.or((at == next).then_some(matched));
-                at += 1;
-            });
-            let Some(rule) = rule else { return };
-            self.policy.count(rule, bytes);
-            next += 1;
-        }
+        self.policy.note(&passing, frame, arrival.packet, now);
     }
 
     /// What a source is translated to on the way out through that leg (P1).

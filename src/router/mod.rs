@@ -51,6 +51,7 @@ use self::nat::sessions::Sessions;
 use self::nat::track;
 use self::neighbour::{Neighbour, Neighbours};
 use self::policy::Policy;
+use self::policy::log::Record;
 use self::routes::{Route, Routes};
 use crate::frame::{FRAME_MAX, LegIndex, Offload, Passage};
 use crate::time::Time;
@@ -178,6 +179,12 @@ impl Router {
     /// The rules, if there are any.
     pub fn policy(&self) -> Option<&Policy> {
         self.plane.gateway.as_ref().map(|gateway| &gateway.policy)
+    }
+
+    /// Takes the oldest record that a rule of the user's has made.
+    #[inline]
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.plane.gateway.as_mut()?.policy.take_record()
     }
 
     /// What was counted.

@@ -36,7 +36,9 @@ use crate::control::registry::Registry;
 use crate::control::server::Server;
 use crate::control::view::View;
 use crate::engine::{Engine, Event, Stopped};
+use crate::frame::NodeId;
 use crate::lab::{Lab, LabError};
+use crate::router::policy::log::Record;
 use monitor::Monitors;
 
 pub use apply::ApplyError;
@@ -272,9 +274,28 @@ impl Instance {
         }
     }
 
+    /// A rule wants a line about a packet: it goes where the lab's own lines go, and to whoever watches.
+    fn logged(&mut self, router: NodeId, record: &Record) {
+        let Some(plan) = self.registry.node_name(router).and_then(|name| self.plan.router(name)) else {
+            return;
+        };
+        let name = |leg| self.registry.interface_name(&plan.name, leg).unwrap_or("?");
+        let text = record.line(name(record.from), name(record.to)).to_string();
+        (self.log)(&format!("{}: {text}", plan.name));
+        let router = plan.name.clone();
+        self.tell(false, Happening::Log { router, text, suppressed: record.suppressed });
+    }
+
     fn engine_events(&mut self) {
         let events: Vec<Event> = self.engine.events().collect();
-        for Event::PortGone(id, error) in events {
+        for event in events {
+            let (id, error) = match event {
+                Event::Logged(router, record) => {
+                    self.logged(router, &record);
+                    continue;
+                }
+                Event::PortGone(id, error) => (id, error),
+            };
             let name = self.registry.port_name(id).unwrap_or("?").to_owned();
             self.tell(false, Happening::Lab { text: format!("port {name} gone: {error}") });
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));

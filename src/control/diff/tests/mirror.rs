@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bridge::{LegConfig, StpMode};
-use crate::control::plan::{Plan, Settings};
+use crate::bridge::{LegConfig, MulticastLegConfig, Role, RouterMode, StpMode};
+use crate::control::plan::{Plan, RouterInterface, Settings};
 use crate::control::registry::Registry;
 use crate::fabric::Change;
-use crate::frame::{NodeId, Plug};
+use crate::frame::{LegIndex, LinkId, NodeId, Plug};
+use crate::router;
+use crate::router::interface::Interface;
+use crate::router::policy::config::Config;
 
 /// A leg as the fabric has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +21,22 @@ pub(super) struct MirrorLeg {
     backup: Option<Plug>,
 }
 
+/// A router as the fabric has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct MirrorRouter {
+    settings: router::Settings,
+    places: BTreeMap<LegIndex, (LinkId, Interface)>,
+    /// As texts, with the leg they leave through.
+    routes: BTreeSet<(String, LegIndex)>,
+    policy: Config,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mirror {
     /// Default PVID and whether there is a spanning tree.
     bridges: BTreeMap<NodeId, (u16, bool)>,
+    routers: BTreeMap<NodeId, MirrorRouter>,
+    /// Of bridges.
     legs: BTreeMap<Plug, MirrorLeg>,
     /// As texts: their types have no order.
     stations: BTreeSet<String>,
@@ -44,6 +59,23 @@ impl Mirror {
             let settings = Settings { backup: None, ..leg.settings.clone() };
             mirror.legs.insert(plug(leg.name), MirrorLeg { node, settings, backup });
         }
+        for router in &plan.routers {
+            let leg = |name: &str| registry.router_leg(&router.name, name).expect("in the plan");
+            let place = |place: &RouterInterface| {
+                let Plug::Link(link, 0) = plug(&place.name) else { panic!("the router's end") };
+                assert_eq!(plug(&place.end.name), Plug::Link(link, 1), "the bridge's end");
+                (leg(&place.name), (link, place.interface.clone()))
+            };
+            let places = router.interfaces.iter().map(place);
+            let routes = router.routes.iter().map(|r| (format!("{} {:?}", r.to, r.via), leg(&r.interface)));
+            let router_mirror = MirrorRouter {
+                settings: router.settings,
+                places: places.collect(),
+                routes: routes.collect(),
+                policy: router.policy.config(leg),
+            };
+            mirror.routers.insert(registry.node(&router.name).expect("in the plan"), router_mirror);
+        }
         for s in &plan.fdb {
             let node = registry.node(&s.network).expect("in the plan");
             mirror.stations.insert(format!("{node:?} {} {:?} {:?}", s.mac, s.vlan, plug(&s.at)));
@@ -61,11 +93,18 @@ impl Mirror {
         match *change {
             Change::AddBridge(node, config) => {
                 let bridge = (config.vlan.default_pvid, config.stp.mode != StpMode::Off);
+                fresh(!self.routers.contains_key(&node))?;
                 fresh(self.bridges.insert(node, bridge).is_none())
             }
             Change::AddGroup(g) => {
                 known(self.legs.get(&g.at).is_some_and(|leg| leg.node == g.bridge))?;
                 fresh(self.groups.insert(format!("{:?} {:?} {} {}", g.bridge, g.at, g.vlan, g.group)))
+            }
+            Change::AddInterface(id, at, bridge, ref interface) => {
+                fresh(!self.legs.contains_key(&Plug::Link(id, 0)))?;
+                self.add_leg(Plug::Link(id, 1), bridge, bare_leg(interface))?;
+                let router = self.routers.get_mut(&at.node).ok_or("unknown")?;
+                fresh(router.places.insert(at.leg, (id, (**interface).clone())).is_none())
             }
             Change::AddLink(id, nodes, configs) => {
                 for end in 0..2 {
@@ -82,6 +121,20 @@ impl Mirror {
                 Ok(())
             }
             Change::AddPort(port, node, config) => self.add_leg(Plug::Port(port), node, config),
+            Change::AddRoute(node, to, via, leg) => {
+                let router = self.routers.get_mut(&node).ok_or("unknown")?;
+                let leg = leg.ok_or("through which interface?")?;
+                let (_, interface) = router.places.get(&leg).ok_or("unknown")?;
+                known(via.is_none_or(|via| interface.on_link(via)))?;
+                let text = format!("{to} {via:?}");
+                fresh(router.routes.iter().all(|(other, _)| *other != text))?;
+                fresh(router.routes.insert((text, leg)))
+            }
+            Change::AddRouter(node, settings) => {
+                fresh(!self.bridges.contains_key(&node))?;
+                let router = MirrorRouter { settings, ..MirrorRouter::default() };
+                fresh(self.routers.insert(node, router).is_none())
+            }
             Change::AddStation(s) => {
                 known(self.legs.get(&s.at).is_some_and(|leg| leg.node == s.bridge))?;
                 fresh(self.stations.insert(format!("{:?} {} {:?} {:?}", s.bridge, s.mac, s.vlan, s.at)))
@@ -100,8 +153,21 @@ impl Mirror {
                 }
                 self.check_loops()
             }
+            Change::ConfigureInterface(id, ref interface) => {
+                let mut places = self.routers.values_mut().flat_map(|router| router.places.values_mut());
+                let (_, place) = places.find(|(link, _)| *link == id).ok_or("unknown")?;
+                place.clone_from(interface);
+                self.leg(Plug::Link(id, 1))?.settings.leg = bare_leg(interface);
+                Ok(())
+            }
             Change::ConfigureLeg(plug, config) => {
                 self.leg(plug)?.settings.leg = config;
+                Ok(())
+            }
+            Change::ConfigureRouter(node, settings) => {
+                let router = self.routers.get_mut(&node).ok_or("unknown")?;
+                fresh(router.settings != settings)?;
+                router.settings = settings;
                 Ok(())
             }
             Change::RemoveBridge(node) => {
@@ -112,7 +178,10 @@ impl Mirror {
                 known(self.groups.remove(&format!("{:?} {:?} {} {}", g.bridge, g.at, g.vlan, g.group)))
             }
             Change::RemoveLink(id) => {
-                self.remove_leg(Plug::Link(id, 0))?;
+                match self.legs.contains_key(&Plug::Link(id, 0)) {
+                    true => self.remove_leg(Plug::Link(id, 0))?,
+                    false => self.remove_place(id)?,
+                }
                 self.remove_leg(Plug::Link(id, 1))
             }
             Change::RemovePermit(plug, permit) => {
@@ -120,6 +189,16 @@ impl Mirror {
                 known(permits.contains(&permit))?;
                 permits.retain(|other| *other != permit);
                 Ok(())
+            }
+            Change::RemoveRoute(node, to, via) => {
+                let router = self.routers.get_mut(&node).ok_or("unknown")?;
+                let before = router.routes.len();
+                router.routes.retain(|(text, _)| *text != format!("{to} {via:?}"));
+                known(router.routes.len() < before)
+            }
+            Change::RemoveRouter(node) => {
+                let router = self.routers.remove(&node).ok_or("unknown")?;
+                known(router.places.is_empty())
             }
             Change::RemovePort(port) => self.remove_leg(Plug::Port(port)),
             Change::RemoveStation(s) => {
@@ -133,17 +212,18 @@ impl Mirror {
                 leg.backup = backup;
                 Ok(())
             }
-            Change::AddInterface(..)
-            | Change::AddRoute(..)
-            | Change::AddRouter(..)
-            | Change::ConfigureInterface(..)
-            | Change::ConfigureRouter(..)
-            | Change::Flush(..)
-            | Change::RemoveRoute(..)
-            | Change::RemoveRouter(_)
-            | Change::SetLinkUp(..)
-            | Change::SetPolicy(..)
-            | Change::SetPortUp(..) => Err("no difference of plans"),
+            Change::SetPolicy(node, ref policy) => {
+                let router = self.routers.get_mut(&node).ok_or("unknown")?;
+                let named = policy.rules.iter().flat_map(|rule| [rule.from, rule.to]).flatten();
+                for leg in named {
+                    known(router.places.contains_key(&leg))?;
+                }
+                router.policy = (**policy).clone();
+                Ok(())
+            }
+            Change::Flush(..) | Change::SetLinkUp(..) | Change::SetPortUp(..) => {
+                Err("no difference of plans")
+            }
         }
     }
 
@@ -168,10 +248,21 @@ impl Mirror {
         if is_named { Err("still named by something") } else { Ok(()) }
     }
 
+    fn remove_place(&mut self, id: LinkId) -> Result<(), &'static str> {
+        for router in self.routers.values_mut() {
+            let Some((&leg, _)) = router.places.iter().find(|(_, (link, _))| *link == id) else { continue };
+            router.places.remove(&leg);
+            let is_used = router.routes.iter().any(|(_, through)| *through == leg);
+            return if is_used { Err("still used by a route") } else { Ok(()) };
+        }
+        Err("unknown")
+    }
+
     /// Two links between the same two bridges are a loop, which only trees on both open.
     fn check_loops(&self) -> Result<(), &'static str> {
         let mut pairs = BTreeSet::new();
         for (plug, leg) in &self.legs {
+            // wires to routers have a leg at their other end only
             let Plug::Link(id, 0) = *plug else { continue };
             let other = self.legs[&Plug::Link(id, 1)].node;
             let pair = (leg.node.min(other), leg.node.max(other));
@@ -181,5 +272,16 @@ impl Mirror {
             }
         }
         Ok(())
+    }
+}
+
+/// What the fabric makes of the bridge's end of a wire to a router.
+fn bare_leg(interface: &Interface) -> LegConfig {
+    LegConfig {
+        role: Role::Host,
+        mac: Some(interface.mac),
+        mtu: interface.mtu.into(),
+        multicast: MulticastLegConfig { router: RouterMode::Always, ..MulticastLegConfig::default() },
+        ..LegConfig::default()
     }
 }

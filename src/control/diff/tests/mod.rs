@@ -1,6 +1,7 @@
 //! A difference of two plans: what it mentions, what it leaves alone, and in which order.
 
 mod mirror;
+mod routers;
 
 use ipnet::IpNet;
 use mirror::Mirror;
@@ -72,45 +73,48 @@ fn settings() -> impl Strategy<Value = Settings> {
     })
 }
 
-/// Any plan over three networks, six ports, links, and a handful of stations and groups.
+/// Any plan over three networks, six ports, links, two routers, and a handful of stations and groups.
 fn plans() -> impl Strategy<Value = Plan> {
     let networks = btree_map(0..3u8, (1..3u32, 0..4u16), 1..=3);
     let ports = btree_map(0..6u8, (0..3usize, any::<bool>(), settings(), 0..12usize), 0..6);
     let links = vec((any::<bool>(), settings(), settings()), 0..3);
     let entries = btree_map(0..4u8, (0..6usize, any::<bool>()), 0..4);
-    (networks, ports, links, entries).prop_map(|(networks, ports, links, entries)| {
-        let mut plan = Plan::empty("any");
-        for (n, (max, pvid)) in networks {
-            let mut network = network(&format!("n{n}"), max);
-            network.bridge.vlan.default_pvid = pvid;
-            plan.networks.push(network);
-        }
-        let names: Vec<String> = plan.networks.iter().map(|network| network.name.clone()).collect();
-        let backups: Vec<(u8, usize)> = ports.iter().map(|(p, (.., backup))| (*p, *backup)).collect();
-        for (p, (n, plain, settings, _)) in ports {
-            let kind = if plain { PortKind::PlainTap } else { PortKind::Tap };
-            plan.ports.push(port(&format!("p{p}"), &names[n % names.len()], kind, settings));
-        }
-        for (p, backup) in backups {
-            let name = format!("p{p}");
-            let network = plan.leg(&name).expect("just made").network.to_owned();
-            let other =
-                plan.leg(&format!("p{backup}")).filter(|leg| leg.network == network && leg.name != name);
-            let other = other.map(|leg| leg.name.to_owned());
-            plan.settings_mut(&name).expect("just made").backup = other;
-        }
-        if let [a, b, ..] = &names[..] {
-            for (at, (swap, here, there)) in links.into_iter().enumerate() {
-                let ends = if swap { [b.as_str(), a.as_str()] } else { [a.as_str(), b.as_str()] };
-                plan.links.push(link(ends, at + 1, [here, there]));
+    (networks, ports, links, routers::recipes(), entries).prop_map(
+        |(networks, ports, links, routers, entries)| {
+            let mut plan = Plan::empty("any");
+            for (n, (max, pvid)) in networks {
+                let mut network = network(&format!("n{n}"), max);
+                network.bridge.vlan.default_pvid = pvid;
+                plan.networks.push(network);
             }
-            if plan.links.len() > 1 {
-                plan.networks.iter_mut().for_each(|network| network.bridge.stp.mode = StpMode::Stp);
+            let names: Vec<String> = plan.networks.iter().map(|network| network.name.clone()).collect();
+            let backups: Vec<(u8, usize)> = ports.iter().map(|(p, (.., backup))| (*p, *backup)).collect();
+            for (p, (n, plain, settings, _)) in ports {
+                let kind = if plain { PortKind::PlainTap } else { PortKind::Tap };
+                plan.ports.push(port(&format!("p{p}"), &names[n % names.len()], kind, settings));
             }
-        }
-        add_entries(&mut plan, entries.into_iter().map(|(s, (at, sticky))| (s, at, sticky)));
-        plan
-    })
+            for (p, backup) in backups {
+                let name = format!("p{p}");
+                let network = plan.leg(&name).expect("just made").network.to_owned();
+                let other =
+                    plan.leg(&format!("p{backup}")).filter(|leg| leg.network == network && leg.name != name);
+                let other = other.map(|leg| leg.name.to_owned());
+                plan.settings_mut(&name).expect("just made").backup = other;
+            }
+            if let [a, b, ..] = &names[..] {
+                for (at, (swap, here, there)) in links.into_iter().enumerate() {
+                    let ends = if swap { [b.as_str(), a.as_str()] } else { [a.as_str(), b.as_str()] };
+                    plan.links.push(link(ends, at + 1, [here, there]));
+                }
+                if plan.links.len() > 1 {
+                    plan.networks.iter_mut().for_each(|network| network.bridge.stp.mode = StpMode::Stp);
+                }
+            }
+            routers::add(&mut plan, routers);
+            add_entries(&mut plan, entries.into_iter().map(|(s, (at, sticky))| (s, at, sticky)));
+            plan
+        },
+    )
 }
 
 fn add_entries(plan: &mut Plan, entries: impl Iterator<Item = (u8, usize, bool)>) {
