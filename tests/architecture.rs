@@ -112,6 +112,8 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/router/mod.rs", "new", "all the room that packets in the making need, at birth"),
     ("src/router/nat/sessions.rs", "new", "counts of a fixed number, at birth"),
     ("src/router/neighbour/mod.rs", "list", "an answer to the user"),
+    ("src/router/policy/text/mod.rs", "counted", "an answer to the user"),
+    ("src/router/policy/text/mod.rs", "line", "an answer to the user"),
     ("src/router/routes.rs", "list", "an answer to the user"),
     ("src/wire/mac.rs", "deserialize", "an address the user wrote"),
     ("src/wire/mac.rs", "from_str", "an address the user wrote"),

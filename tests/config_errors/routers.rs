@@ -224,6 +224,11 @@ fn interfaces() {
                 &[],
             ),
             (
+                "the network's machines take no more",
+                &interface("lan", "address = \"10.0.0.1/8\"\nmtu = 1500"),
+                &[(4, "an MTU of 1500, on a network of 1400")],
+            ),
+            (
                 "IPv6 needs 1280 bytes",
                 &interface("docker0", "address = \"fd00::1/64\"\nmtu = 1000"),
                 &[(3, "IPv6 does not work with an MTU of 1000")],
@@ -288,6 +293,11 @@ fn guests() {
                 "one family",
                 &inside("snat = \"10.0.0.9-fd00::1\""),
                 &[(5, "10.0.0.9 and fd00::1 are not of one family")],
+            ),
+            (
+                "nobody answers for an address on the wire that is not the router's",
+                &inside("snat = \"192.168.178.28\""),
+                &[(5, "answers to 192.168.178.28 will not find the router")],
             ),
             ("addresses", &inside("snat = \"gw\""), &[(5, "`snat` cannot be \"gw\"")]),
             ("a machine's", &inside("snat = \"0.0.0.0\""), &[(5, "nobody can answer to \"0.0.0.0\"")]),

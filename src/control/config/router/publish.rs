@@ -9,12 +9,12 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use self::overlap::Taken;
-use super::super::address;
-use super::super::scope::Scope;
-use super::super::tables::RawPublish;
-use super::super::value::{Either, OneOrMore, Rows};
 use super::interfaces::Places;
 use super::{RULES_MAX, ports};
+use crate::control::config::address;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawPublish;
+use crate::control::config::value::{Either, OneOrMore, Rows};
 use crate::control::plan::{Network, Publish};
 use crate::router::interface::Role;
 use crate::router::policy::config::{self, Protocol};
@@ -322,7 +322,10 @@ fn check_families(
 }
 
 /// Who may use it, each with its place.
-fn allowed(scope: &mut Scope, field: &super::super::raw::Field<OneOrMore>) -> Vec<(IpNet, Range<usize>)> {
+fn allowed(
+    scope: &mut Scope,
+    field: &crate::control::config::raw::Field<OneOrMore>,
+) -> Vec<(IpNet, Range<usize>)> {
     let Some(list) = field.given() else { return Vec::new() };
     if list.get_ref().0.is_empty() {
         scope
