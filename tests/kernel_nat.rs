@@ -40,7 +40,7 @@ use story::{Story, Taste};
 use vswitchd::sim::seed_from_environment;
 
 /// Packets in all, unless it is said otherwise, and in a story.
-const FRAMES: usize = 20_000;
+const FRAMES: usize = 6_000;
 const STORY: usize = 200;
 
 /// Runs a test beside a kernel with Docker's rules, or says why it cannot.
@@ -108,4 +108,3 @@ fn tell(kernel: &mut Kernel, story: &Story) -> Result<(), String> {
     }
     Ok(())
 }
-

@@ -172,7 +172,7 @@ fn places(packet: &[u8]) -> Vec<Place> {
     let mut found = ends(&parsed, 0, &[]);
     let is_error = match parsed.protocol {
         ICMP => matches!(parsed.payload.first(), Some(3 | 4 | 5 | 11 | 12)),
-        ICMPV6 => matches!(parsed.payload.first(), Some(1..=4)),
+        ICMPV6 => parsed.payload.first().is_some_and(|kind| *kind < 128),
         _ => false,
     };
     if is_error && parsed.fragment.is_none() {

@@ -57,7 +57,7 @@ fn tuple(packet: &Packet<'_>) -> String {
         ICMP | ICMPV6 if !later && bytes.len() >= 6 => {
             let (kind, code) = (bytes[0], bytes[1]);
             let v4_error = matches!(kind, 3 | 4 | 5 | 11 | 12) && packet.protocol == ICMP;
-            if v4_error || (packet.protocol == ICMPV6 && kind < 5) {
+            if v4_error || (packet.protocol == ICMPV6 && kind < 128) {
                 format!("{source}>{destination} {kind}/{code}")
             } else {
                 format!("{source}>{destination}:{kind}/{code}#{}", short(4))

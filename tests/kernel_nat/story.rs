@@ -316,11 +316,11 @@ impl Teller {
             What::Udp(len) | What::Icmp(_, _, _, len) | What::Other(_, len) => {
                 *len = 200 + rng.below(100) as u16
             }
-            What::Tcp(segment) => segment.len += 100,
+            What::Tcp(segment) => segment.len += 200,
         }
         let size = *rng.pick(&[56u16, 104, 152]);
         let mut pieces: Vec<_> =
-            (0..8).map(|nth| (nth * size, size)).take_while(|(at, _)| *at < 100).collect();
+            (0..8).map(|nth| (nth * size, size)).take_while(|(at, _)| *at < 160).collect();
         // the last holds what is left
         if let Some(last) = pieces.last_mut() {
             last.1 = 1400;
