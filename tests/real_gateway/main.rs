@@ -12,6 +12,7 @@ mod transfers;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::process::{Command, Stdio};
 
 /// The kinds of ports that a machine may have: with offloads, without, and a veth's end.
 const KINDS: [&str; 3] = ["tap", "plain", "raw"];
@@ -109,4 +110,14 @@ fn published(kind: &str) -> u16 {
 /// The router's address on the LAN.
 fn router(ipv6: bool) -> IpAddr {
     ROUTER[usize::from(ipv6)].parse().expect("an address")
+}
+
+/// Whether a program is installed; says so if not.
+fn runs(test: &str, program: &str, argument: &str) -> bool {
+    let ran =
+        Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !ran {
+        eprintln!("SKIPPED: {test}: {program} does not run");
+    }
+    ran
 }
