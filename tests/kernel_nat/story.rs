@@ -270,6 +270,10 @@ impl Teller {
             // ours knows guests by their wire, and the kernel by what they say
             source = by;
         }
+        if v6 && source.is_gateway() {
+            // the kernel lets its own addresses in from outside, if they are of IPv6
+            source = by;
+        }
         let talk = Talk {
             v6,
             protocol: 0,
