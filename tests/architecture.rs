@@ -117,6 +117,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/fabric/routers.rs", "add_router", "a router of the user's"),
     ("src/fabric/views.rs", "each_leg", "an answer to the user"),
     ("src/fabric/views.rs", "groups", "an answer to the user"),
+    ("src/fabric/views.rs", "queriers", "an answer to the user"),
     ("src/fabric/views.rs", "routers", "an answer to the user"),
     ("src/fabric/views.rs", "stations", "an answer to the user"),
     ("src/frame/batch.rs", "large_buffer", "a buffer of a bounded number, lent again ever after"),

@@ -25,6 +25,26 @@ pub mod protocol {
     pub const SCTP: u8 = 132;
     /// UDP-Lite.
     pub const UDP_LITE: u8 = 136;
+
+    /// Their names in iptables (`/etc/protocols`), and those of some that only have addresses.
+    pub const NAMES: [(&str, u8); 10] = [
+        ("ah", 51),
+        ("esp", 50),
+        ("gre", GRE),
+        ("icmp", ICMP),
+        ("icmpv6", ICMPV6),
+        ("ipv6-icmp", ICMPV6),
+        ("sctp", SCTP),
+        ("tcp", TCP),
+        ("udp", UDP),
+        ("udplite", UDP_LITE),
+    ];
+
+    /// The number of that name, or the number itself.
+    pub fn number(text: &str) -> Option<u8> {
+        let named = NAMES.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
+        named.or_else(|| text.parse().ok())
+    }
 }
 
 /// A packet: its headers, and what it carries.

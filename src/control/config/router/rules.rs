@@ -22,20 +22,6 @@ const PREFIX_MAX: usize = 29;
 /// Lines per second, unless it says otherwise.
 const LIMIT: u32 = 10;
 
-/// Protocols by their names in iptables (`/etc/protocols`).
-const PROTOCOLS: [(&str, u8); 10] = [
-    ("ah", 51),
-    ("esp", 50),
-    ("gre", protocol::GRE),
-    ("icmp", protocol::ICMP),
-    ("icmpv6", protocol::ICMPV6),
-    ("ipv6-icmp", protocol::ICMPV6),
-    ("sctp", protocol::SCTP),
-    ("tcp", protocol::TCP),
-    ("udp", protocol::UDP),
-    ("udplite", protocol::UDP_LITE),
-];
-
 /// The states, as `--ctstate` has them.
 const STATES: [(&str, States); 5] = [
     ("established", States::ESTABLISHED),
@@ -160,9 +146,8 @@ fn protocols(scope: &mut Scope, field: &Field<OneOrMore>) -> Option<Vec<Option<u
     let mut is_sound = !list.get_ref().0.is_empty();
     for text in &list.get_ref().0 {
         let given = text.get_ref();
-        let named = PROTOCOLS.iter().find(|(name, _)| name == given).map(|(_, number)| *number);
-        let Some(number) = named.or_else(|| given.parse().ok()) else {
-            let names = PROTOCOLS.map(|(name, _)| name);
+        let Some(number) = protocol::number(given) else {
+            let names = protocol::NAMES.map(|(name, _)| name);
             scope
                 .error(text.span(), "unknown", format!("`protocol` cannot be {given:?}"))
                 .help(suggest::hint(given, "a number like \"47\", or one of", &names));

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use self::words::{Match, Ports, host};
 use super::config::{Config, Invalid, Publish};
 use super::docker::{is_inside, is_routed};
-use super::{Count, Policy, RuleId};
+use super::{Count, RuleId};
 use crate::frame::LegIndex;
 use crate::router::interface::{Interface, SourceNat};
 use crate::router::nat::ports::{Filtering, Mapping};
@@ -57,15 +57,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// How much it has matched, of both families; None if that is not counted.
-    pub fn count(&self, policy: &Policy) -> Option<Count> {
-        let counts = self.rules.iter().flatten().map(|rule| policy.counts(*rule));
+    /// How much it has matched, of both families, if `of` says it of a rule; None if that is not counted.
+    pub fn count(&self, of: impl Fn(RuleId) -> Count) -> Option<Count> {
+        let counts = self.rules.iter().flatten().map(|rule| of(*rule));
         counts.reduce(|a, b| Count { packets: a.packets + b.packets, bytes: a.bytes + b.bytes })
     }
 
     /// The line with what it has matched, as `iptables -v -S` has it.
-    pub fn counted(&self, policy: &Policy) -> String {
-        match (self.count(policy), self.text.split_once(" -j ")) {
+    pub fn counted(&self, of: impl Fn(RuleId) -> Count) -> String {
+        match (self.count(of), self.text.split_once(" -j ")) {
             (Some(Count { packets, bytes }), Some((before, target))) => {
                 format!("{before} -c {packets} {bytes} -j {target}")
             }
