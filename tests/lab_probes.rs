@@ -22,26 +22,30 @@ fn probes_tell_what_is_so() {
         let from = || Place::Node("a".to_owned());
         let interface = |name: &str| Probe::Interface { from: from(), name: name.to_owned() };
         let table = [
-            (Probe::Ping { from: from(), to: ip("10.9.0.2") }, true, "v4"),
-            (Probe::Ping { from: from(), to: ip("fd09::2") }, true, "v6"),
+            (Probe::Ping { from: from(), to: ip("10.9.0.2"), sees: None }, true, "v4"),
+            (Probe::Ping { from: from(), to: ip("fd09::2"), sees: None }, true, "v6"),
             (
-                Probe::Ping { from: from(), to: ip("10.9.0.1") },
+                Probe::Ping { from: from(), to: ip("10.9.0.1"), sees: None },
                 true,
                 "itself: its own request is not the answer",
             ),
-            (Probe::Ping { from: from(), to: ip("10.9.0.77") }, false, "nobody there"),
-            (Probe::Ping { from: from(), to: ip("192.0.2.1") }, false, "no route"),
-            (Probe::Ping { from: Place::Host, to: ip("10.9.0.2") }, false, "the host is not on this network"),
+            (Probe::Ping { from: from(), to: ip("10.9.0.77"), sees: None }, false, "nobody there"),
+            (Probe::Ping { from: from(), to: ip("192.0.2.1"), sees: None }, false, "no route"),
+            (
+                Probe::Ping { from: Place::Host, to: ip("10.9.0.2"), sees: None },
+                false,
+                "the host is not on this network",
+            ),
             (Probe::Arp { from: from(), to: ip("10.9.0.2") }, true, "v4"),
             (Probe::Arp { from: from(), to: ip("fd09::2") }, true, "v6"),
             (Probe::Arp { from: from(), to: ip("10.9.0.77") }, false, "nobody there"),
-            (Probe::Tcp { from: from(), to: at("10.9.0.2:80") }, true, "we listen"),
-            (Probe::Tcp { from: from(), to: at("[fd09::2]:80") }, true, "we listen, v6"),
-            (Probe::Tcp { from: from(), to: at("10.9.0.77:80") }, false, "nobody there"),
-            (Probe::Tcp { from: Place::Host, to: at("10.9.0.2:80") }, false, "no way there"),
-            (Probe::Udp { from: from(), to: at("10.9.0.2:53") }, true, "we answer"),
-            (Probe::Udp { from: from(), to: at("[fd09::2]:53") }, true, "we answer, v6"),
-            (Probe::Udp { from: from(), to: at("10.9.0.77:53") }, false, "nobody there"),
+            (Probe::Tcp { from: from(), to: at("10.9.0.2:80"), sees: None }, true, "we listen"),
+            (Probe::Tcp { from: from(), to: at("[fd09::2]:80"), sees: None }, true, "we listen, v6"),
+            (Probe::Tcp { from: from(), to: at("10.9.0.77:80"), sees: None }, false, "nobody there"),
+            (Probe::Tcp { from: Place::Host, to: at("10.9.0.2:80"), sees: None }, false, "no way there"),
+            (Probe::Udp { from: from(), to: at("10.9.0.2:53"), sees: None }, true, "we answer"),
+            (Probe::Udp { from: from(), to: at("[fd09::2]:53"), sees: None }, true, "we answer, v6"),
+            (Probe::Udp { from: from(), to: at("10.9.0.77:53"), sees: None }, false, "nobody there"),
             (Probe::Route { from: from(), to: "10.9.0.0/24".parse().expect("a net") }, true, "connected"),
             (
                 Probe::Route { from: from(), to: "10.9.0.0/16".parse().expect("a net") },
@@ -154,7 +158,7 @@ fn a_listener_that_is_there_is_used() {
         let file = netns::open(&netns::path("b")).expect("it is there");
         let listener = netns::within(file.as_fd(), || TcpListener::bind("10.9.0.2:80")).expect("entered");
         let listener = listener.expect("the port is free");
-        let probe = Probe::Tcp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:80") };
+        let probe = Probe::Tcp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:80"), sees: None };
         let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, true);
         assert!(outcome.ok && outcome.detail.starts_with("connected in"), "{outcome:?}");
         listener.accept().expect("it was here");
@@ -179,7 +183,7 @@ fn changed_data_is_noticed() {
                     socket.send_to(&buffer[..length], from).expect("sent");
                 }
             });
-            let probe = Probe::Udp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:53") };
+            let probe = Probe::Udp { from: Place::Node("a".to_owned()), to: at("10.9.0.2:53"), sees: None };
             let outcome = probe::run(&probe, &plan, Duration::from_millis(500), true);
             assert_eq!((outcome.ok, outcome.detail.as_str()), (false, "the data came back changed"));
         });
@@ -188,7 +192,7 @@ fn changed_data_is_noticed() {
 
 #[test]
 fn nobody_can_look_from_where_there_is_no_node() {
-    let probe = Probe::Ping { from: Place::Node("no-such-node".to_owned()), to: ip("10.9.0.2") };
+    let probe = Probe::Ping { from: Place::Node("no-such-node".to_owned()), to: ip("10.9.0.2"), sees: None };
     let outcome = probe::run(&probe, &plan("none"), PROBE_TIMEOUT, true);
     assert_eq!(outcome.detail, "cannot open /run/netns/no-such-node: No such file or directory (os error 2)");
 }
