@@ -94,7 +94,9 @@ impl Gateway {
         }
         // C16: the hairpin, of whatever network
         if guards(there) && from == to && rewritten && self.is_target(&tuple) {
-            return Verdict::Accept;
+            // known to be different
+            let stops = !self.strict && there.inside.internal && !there.inside.icc && state != State::New;
+            return if stops { Verdict::Drop } else { Verdict::Accept };
         }
         if guards(there) && !there.inside.internal {
             // M8, for guests of the same network too: the hairpin, which works however icc is set
