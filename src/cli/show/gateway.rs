@@ -8,6 +8,9 @@ use crate::control::view::{
 
 /// `show routers`: a block for each.
 pub(super) fn routers(routers: &[GatewayView], colour: bool) -> String {
+    if routers.is_empty() {
+        return "the lab has no routers\n".into();
+    }
     let blocks: Vec<String> = routers.iter().map(|router| block(router, colour)).collect();
     blocks.join("\n")
 }
