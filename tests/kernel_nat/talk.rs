@@ -88,7 +88,7 @@ impl Hosts {
         let arrived = outputs.iter().find(|(_, frame)| {
             let Ok(read) = Datagram::parse(&frame[14..]) else { return false };
             (read.destination, read.source) != (said.source, said.destination)
-                && !read.is_later_fragment()
+                && read.fragment.is_none()
                 && read.protocol == said.protocol
         });
         if let Some(arrived) = arrived {
