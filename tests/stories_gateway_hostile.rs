@@ -195,3 +195,23 @@ fn where_nobody_watches_large_frames_are_not_copied() {
     let (ends, written) = receive(&mut fabric, &vec![(GUEST, &frame, offload); 64]);
     assert_eq!((ends, written.len()), (vec![End::Sent; 64], 64));
 }
+
+#[test]
+fn a_packet_with_nine_extension_headers_went_out_with_the_guests_address() {
+    for (count, passes) in [(8, true), (9, false)] {
+        let whole = udp("fd00::2", "2001:db8::9", 4);
+        let mut chain = [60, 0, 1, 4, 0, 0, 0, 0].repeat(count);
+        chain[8 * (count - 1)] = UDP;
+        let mut packet = [&whole[..40], &chain, &whole[40..]].concat();
+        packet[6] = 60;
+        packet[5] += 8 * count as u8;
+        let frame = ethernet(gate(GUEST), station(GUEST), 0x86dd, &packet);
+        let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, Offload::NONE)]);
+        let out: Vec<_> = written.iter().filter(|(port, ..)| *port == STRANGER).collect();
+        assert_eq!(out.len(), usize::from(passes), "{count} headers: {ends:?}");
+        for (_, frame, _) in out {
+            let source = Datagram::parse(&frame[14..]).expect("a packet").source;
+            assert_eq!(source, ip("2001:db8::1"), "whoever is masqueraded stays so");
+        }
+    }
+}
