@@ -215,3 +215,57 @@ fn a_packet_with_nine_extension_headers_went_out_with_the_guests_address() {
         }
     }
 }
+
+/// What a guest leaves to hardware must not be a way to write over what the router has written.
+#[test]
+fn checksums_left_to_hardware_were_written_over_translated_addresses_and_ports() {
+    let packet = udp("10.0.0.2", "192.0.2.9", 40);
+    let frame = ethernet(gate(GUEST), station(GUEST), 0x0800, &packet);
+    let table = [
+        (34, 6, true, "its own checksum"),
+        (20, 6, false, "the source address, summed from within the IP header"),
+        (34, 0, false, "the source port"),
+        (34, 2, false, "the destination port"),
+        (38, 2, false, "its own checksum, but not all of it summed"),
+        (20, 20, false, "its own checksum, but more than that summed"),
+        (42, 6, true, "of a packet that is carried in it"),
+    ];
+    for (csum_start, csum_offset, passes, why) in table {
+        let offload = Offload { needs_csum: true, csum_start, csum_offset, ..Offload::NONE };
+        let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, offload)]);
+        let expected = if passes { End::Sent } else { End::Dropped(Reason::OffloadChecksum) };
+        assert_eq!(ends, [expected], "{why}");
+        assert_eq!(written.iter().any(|(port, ..)| *port == STRANGER), passes, "{why}");
+    }
+}
+
+/// A tunnel leaves the checksum of what it carries to hardware, and has made its own, or none.
+#[test]
+fn the_checksum_of_a_tunnel_was_taken_for_the_one_that_is_yet_to_be_made() {
+    for summed in [true, false] {
+        let mut packet = udp("10.0.0.2", "192.0.2.9", 40);
+        // the inner checksum adds what makes the inner sum zero, so the outer one is right before and after
+        packet[34..36].fill(0);
+        let inner = checksum::finish(checksum::sum(&packet[28..]));
+        packet[26..28].fill(0);
+        let (source, destination) = (ip("10.0.0.2"), ip("192.0.2.9"));
+        let mut finished = packet.clone();
+        finished[34..36].copy_from_slice(&inner.to_be_bytes());
+        if summed {
+            let pseudo = datagram::pseudo_header(source, destination, UDP, 48);
+            let sum = checksum::finish(checksum::add(pseudo, checksum::sum(&finished[20..])));
+            packet[26..28].copy_from_slice(&sum.to_be_bytes());
+        }
+        let frame = ethernet(gate(GUEST), station(GUEST), 0x0800, &packet);
+        let offload = Offload { needs_csum: true, csum_start: 42, csum_offset: 6, ..Offload::NONE };
+        let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, offload)]);
+        assert_eq!(ends, [End::Sent]);
+        let (_, mut out, left) =
+            written.into_iter().find(|(port, ..)| *port == STRANGER).expect("it is sent");
+        let (at, sum) = segment::checksum(&out, &left);
+        out[at..at + 2].copy_from_slice(&sum);
+        assert_eq!(out[40..42] == [0, 0], !summed, "who has made none has none");
+        assert!(!summed || is_right(&out[14..]), "and who has made one has the right one");
+        assert_eq!(Datagram::parse(&out[14..]).map(|read| read.source), Ok(ip("192.0.2.1")));
+    }
+}
