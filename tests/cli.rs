@@ -39,7 +39,7 @@ fn exit_codes_are_as_documented() {
         (&[], 2, "Usage", "nothing to do"),
         (&["dance"], 2, "unrecognized subcommand", "no such command"),
         (&["shwo", "ports"], 2, "similar subcommand exists: 'show'", "a slip of the hand"),
-        (&["show", "weather"], 2, "possible values: drops, fdb", "nothing to show"),
+        (&["show", "weather"], 2, "possible values: conntrack, drops", "nothing to show"),
         (&["verify"], 2, "needs a lab's file", "verify what?"),
         (&["-c", "x.toml", "show", "ports"], 2, "--lab NAME", "show is about what runs"),
         (&["show", "-c", "x.toml", "ports"], 2, "unexpected argument '-c'", "the same, after the command"),
@@ -170,6 +170,7 @@ fn show_prints_in_the_shape_of_the_kernels_tools() {
         stp: "rstp".into(),
         vlan_filtering: true,
         mcast_snooping: true,
+        ..NetworkView::default()
     };
     let internal = NetworkView {
         name: "lan".into(),
@@ -285,10 +286,10 @@ uptime                            0  seconds
 /// What a switch with one port, `vm1`, might answer.
 fn answer(request: Request) -> Answer {
     Answer::Reply(match request {
-        Request::Show { what: What::Fdb } => {
+        Request::Show { what: What::Fdb, .. } => {
             Response::ok(Body::Show(View::Fdb(vec![station("02:42:ac:11:00:02", "vm1", &[], "")])))
         }
-        Request::Show { what: What::Ports } => {
+        Request::Show { what: What::Ports, .. } => {
             Response::ok(Body::Show(View::Ports(vec![port("vm1", "tap0"), port("docker0", "docker0")])))
         }
         Request::Show { .. } => Response::ok(Body::Show(View::Networks(Vec::new()))),

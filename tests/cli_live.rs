@@ -47,9 +47,9 @@ fn answer(request: Request) -> Answer {
                 let _ = stream.write_all(EVENTS.as_bytes());
             }));
         }
-        Request::Show { what: What::Mdb } => Response::ok(Body::Show(View::Mdb(MdbView::default()))),
-        Request::Show { what: What::Vlan } => Response::ok(Body::Show(View::Vlan(Vec::new()))),
-        Request::Show { what: What::Stp } => Response::ok(Body::Show(View::Stp(Vec::new()))),
+        Request::Show { what: What::Mdb, .. } => Response::ok(Body::Show(View::Mdb(MdbView::default()))),
+        Request::Show { what: What::Vlan, .. } => Response::ok(Body::Show(View::Vlan(Vec::new()))),
+        Request::Show { what: What::Stp, .. } => Response::ok(Body::Show(View::Stp(Vec::new()))),
         _ => Response::error("nobody asks that"),
     })
 }

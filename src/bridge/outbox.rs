@@ -200,12 +200,6 @@ impl Outbox {
         }
     }
 
-    /// Whether anybody does.
-    #[inline]
-    pub fn is_watched(&self) -> bool {
-        self.watched
-    }
-
     /// Whether no frame waits.
     #[inline]
     pub fn is_empty(&self) -> bool {

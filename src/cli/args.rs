@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::help;
 use crate::control::protocol::What;
+use crate::control::sessions::{Prefix, Protocol};
 
 /// A virtual network lab in one process
 ///
@@ -215,6 +216,35 @@ pub struct ShowArgs {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
+
+    /// Which sessions.
+    #[command(flatten)]
+    pub sessions: SessionArgs,
+}
+
+/// `show conntrack`: which sessions.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Options of conntrack")]
+pub struct SessionArgs {
+    /// Only sessions of that protocol: a name or a number
+    #[arg(long, value_name = "PROTOCOL")]
+    pub proto: Option<Protocol>,
+
+    /// Only sessions that this address has opened, or one of this prefix
+    #[arg(long, value_name = "ADDRESS")]
+    pub src: Option<Prefix>,
+
+    /// Only sessions that were opened to this address, or to one of this prefix
+    #[arg(long, value_name = "ADDRESS")]
+    pub dst: Option<Prefix>,
+
+    /// Only sessions with this port at either end
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// At most so many sessions, 1000 unless it is said; 0 is all of them
+    #[arg(long, value_name = "SESSIONS")]
+    pub limit: Option<usize>,
 }
 
 /// `verify`

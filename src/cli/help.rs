@@ -150,7 +150,20 @@ Examples:
   vswitchd show vlan                        like `bridge vlan show`
   vswitchd show mdb                         like `bridge -d mdb show`
   vswitchd show stp                         like `brctl showstp`
-  vswitchd show fdb --json | jq '.[].mac'   the fields of `bridge -j fdb show`";
+  vswitchd show fdb --json | jq '.[].mac'   the fields of `bridge -j fdb show`
+
+Examples with a [[router]]:
+  vswitchd show routers                     who fills the table of sessions?
+  vswitchd show routes                      like `ip route` and `ip -6 route`
+  vswitchd show neighbors                   like `ip neighbour`
+  vswitchd show rules                       like `iptables -S -v`, of all tables
+  vswitchd show publish                     like the ports of `docker ps`
+  vswitchd show conntrack                   like /proc/net/nf_conntrack
+  vswitchd show conntrack --proto tcp --dst 172.17.0.2 --port 80
+  vswitchd show conntrack --limit 0 --json | jq '.sessions[].opened_by'
+
+--src, --dst and --port are about both sides of the router: a guest's session is
+found by the guest's address, and by the one that others see.";
 
 /// Below `vswitchd verify --help`.
 pub(super) const VERIFY: &str = "\

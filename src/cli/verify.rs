@@ -9,6 +9,7 @@
 //! which things happen.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -173,6 +174,8 @@ fn describe(probe: &Probe) -> String {
         Place::Host => "the host".to_owned(),
         Place::Node(name) => name.clone(),
     };
+    let seen =
+        |sees: &Option<IpAddr>| sees.map_or_else(String::new, |sees| format!(", which sees it as {sees}"));
     match probe {
         Probe::Arp { from, to } => format!("{} has the owner of {to} in its ARP cache", place(from)),
         Probe::Drops { port, reason } => format!("frames are dropped at {port} because of {reason}"),
@@ -188,10 +191,13 @@ fn describe(probe: &Probe) -> String {
         Probe::Multicast { from, to, at, join: false } => {
             format!("{} is sent {to} from {} unasked", place(at), place(from))
         }
-        Probe::Ping { from, to } => format!("{} pings {to}", place(from)),
+        Probe::Nat { from, at, kind, .. } => {
+            format!("{} is behind a {kind} NAT, seen from {at}", place(from))
+        }
+        Probe::Ping { from, to, sees } => format!("{} pings {to}{}", place(from), seen(sees)),
         Probe::Route { from, to } => format!("{} has the route {to}", place(from)),
         Probe::Stp { at, state } => format!("{at} is {state}"),
-        Probe::Tcp { from, to } => format!("{} talks TCP with {to}", place(from)),
-        Probe::Udp { from, to } => format!("{} talks UDP with {to}", place(from)),
+        Probe::Tcp { from, to, sees } => format!("{} talks TCP with {to}{}", place(from), seen(sees)),
+        Probe::Udp { from, to, sees } => format!("{} talks UDP with {to}{}", place(from), seen(sees)),
     }
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::place;
 use super::protocol::{Body, Hello, LINE_MAX, NodePlace, Refusal, Request, Response, What};
-use super::view::View;
+use super::sessions::SessionQuery;
+use super::view::{ConntrackView, View};
 
 /// Which instance is meant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,8 +151,16 @@ impl Client {
 
     /// What there is.
     pub fn show(&mut self, what: What) -> Result<View, ClientError> {
-        match self.request(&Request::Show { what })? {
+        match self.request(&Request::Show { what, sessions: None })? {
             Body::Show(view) => Ok(view),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Some of the sessions.
+    pub fn sessions(&mut self, query: SessionQuery) -> Result<ConntrackView, ClientError> {
+        match self.request(&Request::Show { what: What::Conntrack, sessions: Some(query) })? {
+            Body::Show(View::Conntrack(view)) => Ok(view),
             _ => Err(self.unexpected()),
         }
     }

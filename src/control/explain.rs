@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::control::plan::{Line, Plan};
+use crate::control::plan::{Line, Plan, Router};
 use crate::control::protocol::ExplainStep;
 use crate::control::registry::Registry;
 use crate::fabric::Fabric;
@@ -149,8 +149,14 @@ impl Words<'_> {
     fn rule(&self, rule: Rule) -> (String, Option<Line>) {
         match rule {
             Rule::Docker(words) => (format!("the rule is: {words}"), None),
-            Rule::Publish(_) => ("is for a published port".to_owned(), None),
-            Rule::User(_) => ("a rule of yours decides".to_owned(), None),
+            Rule::Publish(at) => {
+                let found = self.router().and_then(|router| router.policy.publishes.get(usize::from(at)));
+                ("is for a published port".to_owned(), found.map(|publish| publish.line))
+            }
+            Rule::User(at) => {
+                let found = self.router().and_then(|router| router.policy.rules.get(usize::from(at)));
+                ("a rule of yours decides".to_owned(), found.map(|rule| rule.line))
+            }
         }
     }
 
@@ -187,9 +193,18 @@ impl Words<'_> {
     }
 
     fn link(&self, end: Plug) -> (String, Option<Line>) {
-        let leg = self.registry.plug_name(end).and_then(|name| self.plan.leg(name));
+        let name = self.registry.plug_name(end).unwrap_or("?");
+        if let Some(place) = self.router().and_then(|router| router.interface(name)) {
+            return (format!("interface {name}"), Some(place.line));
+        }
+        let leg = self.plan.leg(name);
         let other = leg.and_then(|leg| leg.leads_to).unwrap_or("?");
         (format!("the link to {other}"), leg.map(|leg| leg.line))
+    }
+
+    /// The router that we are at, if it is one.
+    fn router(&self) -> Option<&Router> {
+        self.plan.router(self.registry.node_name(self.here)?)
     }
 
     fn port(&self, port: PortId) -> (String, Option<Line>) {
@@ -200,8 +215,8 @@ impl Words<'_> {
 
     fn network(&self) -> (String, Option<Line>) {
         let name = self.registry.node_name(self.here).unwrap_or("?");
-        let line = self.plan.networks.iter().find(|network| network.name == name).map(|network| network.line);
-        (name.to_owned(), line)
+        let line = self.plan.network(name).map(|network| network.line);
+        (name.to_owned(), line.or(self.router().map(|router| router.line)))
     }
 
     /// The line of the static entry, if the file has one for the station here.
@@ -267,15 +282,19 @@ port = "q"
 
     /// The beginnings of the steps' texts, and their lines, for a frame that enters through `port`.
     fn assert_steps(port: &str, dst: u8, expected: &[(&str, Option<u32>)]) {
-        let (plan, _) = config::parse(LAB, "lab").expect("a sound file");
+        let to = if dst == 0xff { [0xff; 6] } else { [2, 0, 0, 0, 0, dst] };
+        let frame = [&to[..], &[2, 0, 0, 0, 0, 1], &[8, 0], &[0; 46]].concat();
+        assert_steps_of(LAB, port, &frame, expected);
+    }
+
+    fn assert_steps_of(lab: &str, port: &str, frame: &[u8], expected: &[(&str, Option<u32>)]) {
+        let (plan, _) = config::parse(lab, "lab").expect("a sound file");
         let (mut fabric, mut registry) = (Fabric::new([1, 2]), Registry::default());
         for change in registry.translate(&diff(&Plan::empty("lab"), &plan)).expect("there is room") {
             fabric.apply(change, Time::ZERO).expect("a sound plan");
         }
-        let to = if dst == 0xff { [0xff; 6] } else { [2, 0, 0, 0, 0, dst] };
-        let frame = [&to[..], &[2, 0, 0, 0, 0, 1], &[8, 0], &[0; 46]].concat();
         let port = registry.port(port).expect("in the plan");
-        let steps = render(&Walk::take(&fabric, port, &frame, Time::ZERO), &plan, &registry);
+        let steps = render(&Walk::take(&fabric, port, frame, Time::ZERO), &plan, &registry);
         let fits = |step: &ExplainStep, (text, line): &(&str, Option<u32>)| {
             step.text.starts_with(text) && step.line == *line
         };
@@ -311,5 +330,68 @@ port = "q"
                 ("leaves through port r", Some(18)),
             ],
         );
+    }
+
+    const GATEWAY: &str = r#"[[network]]
+name = "docker0"
+[[network]]
+name = "lan"
+[[port]]
+name = "c"
+network = "docker0"
+kind = "tap"
+[[router]]
+name = "gw"
+[[router.interface]]
+network = "docker0"
+address = "172.17.0.1/16"
+role = "inside"
+mac = "02:00:00:00:00:f0"
+[[router.interface]]
+network = "lan"
+address = "192.168.178.27/24"
+role = "outside"
+[[router.publish]]
+listen = 80
+to = "172.17.0.2"
+[[router.rule]]
+from = "docker0"
+to = "lan"
+protocol = "udp"
+port = 25
+action = "drop"
+"#;
+
+    fn udp(to: [u8; 4], port: u16) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 0xf0])
+            .ipv4([172, 17, 0, 2], to, 64)
+            .udp(1024, port)
+            .write(&mut bytes, b"hello")
+            .expect("a vector takes all");
+        bytes
+    }
+
+    #[test]
+    fn what_a_router_decides_has_its_line_as_well() {
+        let arrival = [
+            ("arrives on docker0 through port c", Some(5)),
+            ("source 02:00:00:00:00:01 would be learned", None),
+            ("destination 02:00:00:00:00:f0 is known to be behind the link to gw", Some(11)),
+            ("arrives on gw through interface gw/docker0", Some(11)),
+            ("is NEW to connection tracking", None),
+        ];
+        let dropped = [("a rule of yours decides", Some(23)), ("dropped:", None)];
+        let passed = [
+            ("is routed to 192.168.178.5 through interface gw/lan", Some(16)),
+            ("the rule is: guests may talk to everybody", None),
+            ("the rule is: what leaves the guests' network is masqueraded", None),
+            ("its source becomes 192.168.178.27:1024", None),
+            ("waits until 192.168.178.5 says where it is", None),
+        ];
+        for (port, expected) in [(25, &dropped[..]), (26, &passed[..])] {
+            let expected = [&arrival[..], expected].concat();
+            assert_steps_of(GATEWAY, "c", &udp([192, 168, 178, 5], port), &expected);
+        }
     }
 }

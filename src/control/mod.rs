@@ -18,5 +18,6 @@ pub mod plan;
 pub mod protocol;
 pub mod registry;
 pub mod server;
+pub mod sessions;
 pub mod setting;
 pub mod view;

@@ -10,6 +10,8 @@
 //! < {"ok":{"hello":{"version":"0.1.0","lab":"docker","pid":4711,"protocol":1}}}
 //! > {"op":"show","what":"drops"}
 //! < {"ok":{"show":{"drops":[{"port":"vm1","direction":"in","reason":"isolated","count":3,"explanation":"…"}]}}}
+//! > {"op":"show","what":"conntrack","sessions":{"proto":"tcp","src":"172.17.0.2","limit":1}}
+//! < {"ok":{"show":{"conntrack":{"sessions":[{"router":"gw",…}],"total":812,"next":{"router":"gw","place":17}}}}}
 //! > {"op":"explain","port":"vm1","frame":"ffffffffffff0242ac1100020806…"}
 //! < {"ok":{"explain":[{"text":"arrives on docker0 through vm1","line":12}]}}
 //! > {"op":"node","name":"boxA"}
@@ -32,7 +34,8 @@
 //!
 //! A client must not fail on keys that it does not know: new ones may come. A request with a key that the switch does
 //! not know is refused, because ignoring what was asked for is worse. Field names of `show` are those of
-//! [`super::view`], of edits those of [`super::edit`], of events those of [`super::event`].
+//! [`super::view`], of sessions that are asked for those of [`super::sessions`], of edits those of [`super::edit`], of
+//! events those of [`super::event`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::Edit;
 use super::event::Topic;
 pub use super::hex::{Hex, HexError};
+use super::sessions::SessionQuery;
 use super::view::View;
 
 /// The version of these rules; it changes when an old client could misunderstand.
@@ -98,6 +102,9 @@ pub enum Request {
     Show {
         /// Of what.
         what: What,
+        /// Which sessions; only of [`What::Conntrack`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sessions: Option<SessionQuery>,
     },
     /// Takes the lab down, as SIGTERM; answered with [`Body::Done`].
     Stop,
@@ -107,18 +114,31 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
+    /// Flows that routers follow, as /proc/net/nf_conntrack
+    Conntrack,
     /// Why frames ended, per port and reason
     Drops,
     /// Who is behind which port, as `bridge fdb show`
     Fdb,
     /// Who wants which multicast, as `bridge mdb show`
     Mdb,
+    /// Whom routers know at which hardware address, as `ip neigh`
+    #[value(aliases = ["neigh", "neighbours"])]
+    Neighbors,
     /// Networks with their ports, as `brctl show`
     Networks,
     /// The lab's machines, and whether their command runs
     Nodes,
     /// Ports with their counters, as `ip -s link`
     Ports,
+    /// Published ports and where they lead, as `docker ps` has them
+    Publish,
+    /// Routers with their interfaces, and who fills their tables
+    Routers,
+    /// Where routers send packets, as `ip route`
+    Routes,
+    /// What gateways let pass and translate, as `iptables -S`
+    Rules,
     /// The books of the whole switch
     Stats,
     /// Spanning trees, as `brctl showstp`
@@ -130,12 +150,18 @@ pub enum What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Conntrack => "conntrack",
             Self::Drops => "drops",
             Self::Fdb => "fdb",
             Self::Mdb => "mdb",
+            Self::Neighbors => "neighbors",
             Self::Networks => "networks",
             Self::Nodes => "nodes",
             Self::Ports => "ports",
+            Self::Publish => "publish",
+            Self::Routers => "routers",
+            Self::Routes => "routes",
+            Self::Rules => "rules",
             Self::Stats => "stats",
             Self::Stp => "stp",
             Self::Vlan => "vlan",
@@ -255,9 +281,20 @@ mod tests {
     #[test]
     fn requests_read_as_documented() {
         let vm1 = || String::from("vm1");
+        let port_80 = SessionQuery { port: Some(80), ..SessionQuery::default() };
         let table: &[(&str, Option<Request>, &str)] = &[
             (r#"{"op":"hello"}"#, Some(Request::Hello), "no arguments"),
-            (r#"{"op":"show","what":"fdb"}"#, Some(Request::Show { what: What::Fdb }), "an argument"),
+            (
+                r#"{"op":"show","what":"fdb"}"#,
+                Some(Request::Show { what: What::Fdb, sessions: None }),
+                "an argument",
+            ),
+            (
+                r#"{"op":"show","what":"conntrack","sessions":{"port":80}}"#,
+                Some(Request::Show { what: What::Conntrack, sessions: Some(port_80) }),
+                "some of them",
+            ),
+            (r#"{"op":"show","what":"conntrack","sessions":{"colour":1}}"#, None, "of no session"),
             (
                 r#"{"op":"capture","name":"vm1"}"#,
                 Some(Request::Capture { name: vm1(), snaplen: SNAPLEN_MAX }),

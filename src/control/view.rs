@@ -1,10 +1,16 @@
 //! What `show` can show: plain values that the engine and the control thread fill in and the command line prints.
 //!
 //! They are the control protocol's answers too, so their field names are a public interface: `show fdb`, `show vlan`
-//! and `show mdb` use those of `bridge -j`, the others those of `ip -d -j -s link` where there is one.
+//! and `show mdb` use those of `bridge -j`, `show routes` and `show neighbors` those of `ip -j`, the others those of
+//! `ip -d -j -s link` where there is one.
 
+mod gateway;
 mod layer2;
 
+pub use gateway::{
+    ConntrackView, CountView, FlowView, GatewayView, HolderView, InterfaceView, NeighbourView, PublishView,
+    RouteView, RuleView, SessionView, UsageView,
+};
 pub use layer2::{
     GroupView, MdbView, RouterView, SourceView, TreePortView, TreeView, VlanEntryView, VlanView,
 };
@@ -54,7 +60,7 @@ pub struct Traffic {
 }
 
 /// A network, as `show networks` lists it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkView {
     /// Its name.
     pub name: String,
@@ -78,6 +84,51 @@ pub struct NetworkView {
     pub vlan_filtering: bool,
     /// Whether multicast goes only to those who want it.
     pub mcast_snooping: bool,
+    /// Who asks after groups, for each family somebody does for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcast_queriers: Vec<QuerierView>,
+    /// Memberships and sources remembered now.
+    pub mcast_members: u32,
+    /// Memberships and sources that there was no room for.
+    pub mcast_refused: u64,
+    /// What its bridge has done.
+    pub counters: BridgeCountersView,
+}
+
+/// Who asks after multicast groups.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QuerierView {
+    /// `igmp` or `mld`.
+    pub family: String,
+    /// Its address, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The port or end of a link it is behind; the network's name is the bridge itself, or the host.
+    pub port: String,
+    /// Seconds until the bridge gives it up, as `  12.34`; absent if the bridge asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<String>,
+}
+
+/// What a bridge has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeCountersView {
+    /// Frames that came in: the sum of the next four.
+    pub received: u64,
+    /// Frames meant for the bridge itself.
+    pub consumed: u64,
+    /// Frames sent out of one leg.
+    pub forwarded: u64,
+    /// Frames sent out of several.
+    pub flooded: u64,
+    /// Frames that ended here.
+    pub dropped: u64,
+    /// Stations seen for the first time.
+    pub learned: u64,
+    /// Stations that moved.
+    pub moved: u64,
+    /// Times a station was not learned because the table was full.
+    pub refused: u64,
 }
 
 /// An FDB entry, with the fields of `bridge -j fdb show`.
@@ -166,18 +217,30 @@ pub struct StatsView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum View {
+    /// `show conntrack`
+    Conntrack(ConntrackView),
     /// `show drops`
     Drops(Vec<DropView>),
     /// `show fdb`
     Fdb(Vec<StationView>),
     /// `show mdb`
     Mdb(MdbView),
+    /// `show neighbors`
+    Neighbors(Vec<NeighbourView>),
     /// `show networks`
     Networks(Vec<NetworkView>),
     /// `show nodes`
     Nodes(Vec<NodeView>),
     /// `show ports`
     Ports(Vec<PortView>),
+    /// `show publish`
+    Publish(Vec<PublishView>),
+    /// `show routers`
+    Routers(Vec<GatewayView>),
+    /// `show routes`
+    Routes(Vec<RouteView>),
+    /// `show rules`
+    Rules(Vec<RuleView>),
     /// `show stats`
     Stats(StatsView),
     /// `show stp`

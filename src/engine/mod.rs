@@ -41,7 +41,7 @@ type Command = Box<dyn FnOnce(&mut Switch) + Send>;
 #[derive(Debug)]
 pub enum Event {
     /// A rule of a router's wants a line about a packet.
-    Logged(NodeId, Record),
+    Logged(NodeId, Box<Record>),
     /// The interface of a port is gone or broken; the port has been closed and its stations forgotten.
     PortGone(PortId, io::Error),
 }

@@ -165,7 +165,9 @@ impl Switch {
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let gone = self.gone.pop_front();
-        gone.or_else(|| self.fabric.take_record().map(|(router, record)| Event::Logged(router, record)))
+        gone.or_else(|| {
+            self.fabric.take_record().map(|(router, record)| Event::Logged(router, Box::new(record)))
+        })
     }
 
     /// One batch for each port that is ready now, then the fabric's timers.

@@ -67,9 +67,16 @@ impl Fabric {
         routers.into_iter().filter_map(|entry| Some((entry, at(entry.leg)?))).collect()
     }
 
-    /// Who asks after groups on a bridge, for each family.
-    pub fn queriers(&self, bridge: NodeId, now: Time) -> Vec<QuerierEntry> {
-        self.bridge(bridge).map(|bridge| bridge.queriers(now)).unwrap_or_default()
+    /// Who asks after groups on a bridge, for each family, and where they are; none is the bridge itself, or the host.
+    pub fn queriers(&self, bridge: NodeId, now: Time) -> Vec<(QuerierEntry, Option<Plug>)> {
+        let queriers = self.bridge(bridge).map(|bridge| bridge.queriers(now)).unwrap_or_default();
+        let at = |leg: Option<LegIndex>| self.plug(Leg { node: bridge, leg: leg? });
+        queriers.into_iter().map(|entry| (entry, at(entry.leg))).collect()
+    }
+
+    /// How many memberships and sources a bridge remembers, and how many there was no room for.
+    pub fn memberships(&self, bridge: NodeId) -> (u32, u64) {
+        self.bridge(bridge).map(Bridge::membership_usage).unwrap_or_default()
     }
 
     /// The spanning tree of a bridge, and what part each of its legs has in it; the host has none.

@@ -246,16 +246,5 @@ fn passing<'a>(
 
 /// The packet as connection tracking reads it.
 fn packet<'a>(arrival: &Arrival<'a>) -> Packet<'a> {
-    let datagram = &arrival.datagram;
-    Packet {
-        source: datagram.source,
-        destination: datagram.destination,
-        protocol: datagram.protocol,
-        ttl: datagram.ttl,
-        tos: datagram.tos,
-        dont_fragment: datagram.dont_fragment,
-        fragment: None,
-        transport: datagram.transport,
-        payload: datagram.payload(arrival.packet),
-    }
+    Packet::of(arrival.datagram, arrival.packet)
 }

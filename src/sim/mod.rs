@@ -9,6 +9,7 @@
 //! Everything is decided by one seed (`VSWITCHD_SEED`), so a failure can be had again. The clock, the network and
 //! the order of hash tables have no part in it.
 
+pub mod gateway;
 mod host;
 mod model;
 mod record;

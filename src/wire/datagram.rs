@@ -109,9 +109,22 @@ impl Datagram {
     /// [`Malformed`] if it is of another version, cut off, of a wrong header checksum, or of more
     /// extension headers than anybody needs.
     pub fn parse(packet: &[u8]) -> Result<Self, Malformed> {
+        Self::read(packet, false)
+    }
+
+    /// Reads the beginning of a packet that somebody else has had, as an ICMP error quotes it: cut off anywhere behind its
+    /// headers, which ends [`Datagram::len`], and with whatever header checksum it had (E5).
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is of another version, or cut off within its headers.
+    pub fn quoted(packet: &[u8]) -> Result<Self, Malformed> {
+        Self::read(packet, true)
+    }
+
+    fn read(packet: &[u8], quoted: bool) -> Result<Self, Malformed> {
         match packet.first().map(|first| first >> 4) {
-            Some(4) => parse_ipv4(packet),
-            Some(6) => parse_ipv6(packet),
+            Some(4) => parse_ipv4(packet, quoted),
+            Some(6) => parse_ipv6(packet, quoted),
             _ => Err(Malformed),
         }
     }
@@ -247,14 +260,18 @@ impl Builder {
     }
 }
 
-fn parse_ipv4(packet: &[u8]) -> Result<Datagram, Malformed> {
+fn parse_ipv4(packet: &[u8], quoted: bool) -> Result<Datagram, Malformed> {
     let fixed = packet.first_chunk::<IPV4_LEN>().ok_or(Malformed)?;
     let header_len = usize::from(fixed[0] & 15) * 4;
     let header = packet.get(..header_len).filter(|h| h.len() >= IPV4_LEN).ok_or(Malformed)?;
     let len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    if len < header_len || len > packet.len() || checksum::sum(header) != 0xffff {
-        return Err(Malformed);
-    }
+    let len = match quoted {
+        true => len.max(header_len).min(packet.len()),
+        false if len < header_len || len > packet.len() || checksum::sum(header) != 0xffff => {
+            return Err(Malformed);
+        }
+        false => len,
+    };
     let bits = u16::from_be_bytes([fixed[6], fixed[7]]);
     let (offset, more) = ((bits & 0x1fff) << 3, bits & MORE_FRAGMENTS != 0);
     let id = u32::from(u16::from_be_bytes([fixed[4], fixed[5]]));
@@ -292,9 +309,10 @@ fn options(header: &[u8]) -> Options {
     if routed { Options::SourceRoute } else { Options::None }
 }
 
-fn parse_ipv6(packet: &[u8]) -> Result<Datagram, Malformed> {
+fn parse_ipv6(packet: &[u8], quoted: bool) -> Result<Datagram, Malformed> {
     let fixed = packet.first_chunk::<IPV6_LEN>().ok_or(Malformed)?;
     let len = IPV6_LEN + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+    let len = if quoted { len.min(packet.len()) } else { len };
     let packet = packet.get(..len).ok_or(Malformed)?;
     let address = |at: usize| {
         let octets: [u8; 16] = std::array::from_fn(|i| fixed[at + i]);

@@ -46,6 +46,70 @@ error: the host cannot tell 10.0.7.0/24 from 10.0.0.0/16
 }
 
 #[test]
+fn a_drawing_of_a_publish_shows_what_it_does_not_fit() {
+    let text = "\
+[[network]]
+name = \"docker0\"
+[[network]]
+name = \"lan\"
+[[router]]
+name = \"gw\"
+[[router.interface]]
+network = \"docker0\"
+address = \"172.17.0.1/16\"
+role = \"inside\"
+[[router.interface]]
+network = \"lan\"
+address = \"192.168.178.27/24\"
+[[router.publish]]
+listen = \"192.168.178.28:80\"
+to = \"192.168.178.5:80\"
+[[router.publish]]
+listen = \"8000-8010\"
+to = \"172.17.0.2\"
+[[router.publish]]
+listen = \"192.168.178.27:8005\"
+to = \"172.17.0.2:80\"
+";
+    let drawn = config::parse(text, "lab").expect_err("three faults").render("lab.toml", text, false);
+    let expected = "\
+error: 192.168.178.28 is not an address of the router
+  --> lab.toml:15:10
+   |
+13 | address = \"192.168.178.27/24\"
+   |           ------------------- there it is 192.168.178.27
+14 | [[router.publish]]
+15 | listen = \"192.168.178.28:80\"
+   |          ^^^^^^^^^^^^^^^^^^^ not the router's
+   |
+   = help: its addresses are 172.17.0.1, 192.168.178.27; without an address, a port is published at all of them
+
+error: 192.168.178.5 is in no inside network of the router
+  --> lab.toml:16:6
+   |
+13 | address = \"192.168.178.27/24\"
+   |           ------------------- its network is not inside
+...
+16 | to = \"192.168.178.5:80\"
+   |      ^^^^^^^^^^^^^^^^^^ not inside
+   |
+   = help: write role = \"inside\" in its [[router.interface]]
+
+error: 192.168.178.27:8005 (tcp) is published already
+  --> lab.toml:21:10
+   |
+18 | listen = \"8000-8010\"
+   |          ----------- first used here
+...
+21 | listen = \"192.168.178.27:8005\"
+   |          ^^^^^^^^^^^^^^^^^^^^^ used again here
+   |
+   = help: without an address, or at a loopback address, a port is published at all of the router's
+";
+    assert_eq!(drawn, expected);
+}
+
+#[test]
 fn everything_is_reported_at_once() {
     let text = "\
 [lab]

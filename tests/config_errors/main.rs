@@ -7,11 +7,12 @@
 //! - `machines`: nodes, and who hears whom
 //! - `multicast`: snooping, and permanent members of groups
 //! - `publishes`: published ports of routers
-//! - `routers`: gateways, their interfaces and routes
+//! - `routers`: gateways, and their interfaces
 //! - `rules`: the user's rules of routers
 //! - `stp`: spanning tree
 //! - `switch`: networks, ports and static entries
 //! - `vlans`: VLANs of networks and of their legs
+//! - `ways`: routes of routers, and how they follow and translate flows
 //!
 //! Here is what concerns any file, and what the tests have in common.
 
@@ -22,11 +23,13 @@ mod links;
 mod machines;
 mod multicast;
 mod publishes;
+mod reach;
 mod routers;
 mod rules;
 mod stp;
 mod switch;
 mod vlans;
+mod ways;
 
 use vswitchd::control::config::{self, Diagnostic, position};
 use vswitchd::control::plan::{Netns, Plan};

@@ -198,6 +198,13 @@ fn too_many_ports() {
     let text = |count: usize| std::iter::once(LAN.to_owned()).chain((0..count).map(port)).collect::<String>();
     assert_eq!(plan(&text(1024)).ports.len(), 1024, "as many as the kernel's bridge (B46)");
     assert_found(&[("one more", &text(1025), &[(2 + 1024 * 4 + 2, "the lab has 1025 ports")])]);
+    let router =
+        "[[router]]\nname = \"gw\"\n[[router.interface]]\nnetwork = \"lan\"\naddress = \"10.0.0.1/24\"\n";
+    assert_found(&[(
+        "a router is one more as well",
+        &(text(1024) + router),
+        &[(2 + 1024 * 4 + 4, "more than 1024 ports and ends of links on network \"lan\"")],
+    )]);
 }
 
 #[test]

@@ -28,14 +28,18 @@ pub(crate) const BRIDGE: NodeId = NodeId(0);
 
 /// Runs a test beside a kernel bridge, if need be as root of a user namespace, or says why it cannot.
 pub(crate) fn beside_the_kernel(test: impl FnOnce(&mut Rig) + Send) {
-    if let Err(error) = File::options().read(true).write(true).open("/dev/net/tun") {
-        return skipped(&format!("TAPs, but /dev/net/tun: {error}"));
-    }
-    let allowed = in_new_namespace(|| {
+    in_a_namespace(|| {
         let mut rig = Rig::new(PORTS, HOST).expect("a bridge and TAPs in a namespace of our own");
         test(&mut rig);
     });
-    if !allowed && !again_as_root() {
+}
+
+/// Runs a test that needs TAPs in a network namespace of its own, likewise.
+pub(crate) fn in_a_namespace(test: impl FnOnce() + Send) {
+    if let Err(error) = File::options().read(true).write(true).open("/dev/net/tun") {
+        return skipped(&format!("TAPs, but /dev/net/tun: {error}"));
+    }
+    if !in_new_namespace(test) && !again_as_root() {
         skipped("root, or user namespaces and `unshare`");
     }
 }
@@ -45,7 +49,7 @@ pub(crate) fn beside_the_kernel(test: impl FnOnce(&mut Rig) + Send) {
 /// # Panics
 /// With `VSWITCHD_KERNEL_REQUIRED` set, as it is where everything was prepared for the test.
 pub(crate) fn skipped(needs: &str) {
-    let text = format!("SKIPPED: comparing with the kernel's bridge needs {needs}");
+    let text = format!("SKIPPED: comparing with the kernel needs {needs}");
     assert!(std::env::var_os("VSWITCHD_KERNEL_REQUIRED").is_none(), "{text}");
     writeln!(std::io::stderr(), "{text}").ok();
 }

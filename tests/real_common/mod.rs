@@ -180,7 +180,8 @@ pub(crate) fn in_node<T: Send>(node: &str, work: impl FnOnce() -> T + Send) -> T
 
 /// Pings from a node.
 pub(crate) fn ping(node: &str, to: &str) -> Outcome {
-    let ping = Probe::Ping { from: Place::Node(node.to_owned()), to: to.parse().expect("an address") };
+    let ping =
+        Probe::Ping { from: Place::Node(node.to_owned()), to: to.parse().expect("an address"), sees: None };
     probe::run(&ping, &Plan::empty("any"), PROBE_TIMEOUT, true)
 }
 

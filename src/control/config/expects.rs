@@ -1,5 +1,7 @@
 //! `[[expect]]`: what `vswitchd verify` is to try.
 
+mod reach;
+
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -14,6 +16,7 @@ use super::tables::RawExpect;
 use super::value::Rows;
 use crate::bridge::StpMode;
 use crate::control::plan::{Expect, Netns, Node, PROBE_TIMEOUT, Place, Plan, Port, Probe, StpState};
+use crate::router::policy::config::Protocol;
 use crate::verdict::Reason;
 
 /// An hour: longer, and a failing lab would seem to hang.
@@ -28,6 +31,7 @@ enum Kind {
     Interface,
     Mdb,
     Multicast,
+    Nat,
     Ping,
     Route,
     Stp,
@@ -35,13 +39,14 @@ enum Kind {
     Udp,
 }
 
-const KINDS: [(&str, Kind); 11] = [
+const KINDS: [(&str, Kind); 12] = [
     ("arp", Kind::Arp),
     ("drops", Kind::Drops),
     ("fdb", Kind::Fdb),
     ("interface", Kind::Interface),
     ("mdb", Kind::Mdb),
     ("multicast", Kind::Multicast),
+    ("nat", Kind::Nat),
     ("ping", Kind::Ping),
     ("route", Kind::Route),
     ("stp", Kind::Stp),
@@ -72,13 +77,25 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawExpect>>, plan: &
 
 /// What only some kinds have.
 fn check_keys(scope: &mut Scope, raw: &RawExpect, kind: Kind) {
+    use Kind::{Mdb, Multicast, Nat, Ping, Tcp, Udp};
     let keys = [
-        (raw.port.span(), Kind::Mdb, "only for \"mdb\"", "`port` is where a member of a group is to be"),
-        (raw.at.span(), Kind::Multicast, "only for \"multicast\"", "`at` is where a datagram is to arrive"),
-        (raw.join.span(), Kind::Multicast, "only for \"multicast\"", "`join` is about a multicast group"),
+        (raw.port.span(), &[Mdb][..], "only for \"mdb\"", "`port` is where a member of a group is to be"),
+        (
+            raw.at.span(),
+            &[Multicast, Nat],
+            "only for \"multicast\" and \"nat\"",
+            "`at` is where a datagram is to arrive",
+        ),
+        (raw.join.span(), &[Multicast], "only for \"multicast\"", "`join` is about a multicast group"),
+        (
+            raw.sees.span(),
+            &[Ping, Tcp, Udp],
+            "only for \"ping\", \"tcp\" and \"udp\"",
+            "`sees` is the address that who answers must see it come from",
+        ),
     ];
     for (span, only, label, message) in keys {
-        let (Some(span), true) = (span, kind != only) else { continue };
+        let Some(span) = span.filter(|_| !only.contains(&kind)) else { continue };
         scope.error(span, label, message).help("remove it");
     }
 }
@@ -160,21 +177,25 @@ impl Lab<'_> {
                 }
                 Probe::Interface { from: from?, name: to.get_ref().clone() }
             }
+            Kind::Nat => return self.nat(scope, from, to),
             Kind::Ping => {
+                let text = to;
                 let to = scope.ip(to, "192.168.50.5").inspect(|ip| self.check_owner(scope, to, *ip, false));
-                Probe::Ping { from: from?, to: to? }
+                let reached = to.and_then(|ip| self.plan.owner(ip));
+                let sees = to.and_then(|ip| self.sees(scope, text, ip, reached.is_some()));
+                Probe::Ping { from: from?, to: to?, sees }
             }
             Kind::Route => {
                 let to = route(scope, to);
                 Probe::Route { from: from?, to: to? }
             }
             Kind::Tcp => {
-                let to = self.endpoint(scope, to);
-                Probe::Tcp { from: from?, to: to? }
+                let (to, sees) = self.endpoint(scope, to, Protocol::Tcp)?;
+                Probe::Tcp { from: from?, to, sees }
             }
             Kind::Udp => {
-                let to = self.endpoint(scope, to);
-                Probe::Udp { from: from?, to: to? }
+                let (to, sees) = self.endpoint(scope, to, Protocol::Udp)?;
+                Probe::Udp { from: from?, to, sees }
             }
             Kind::Drops | Kind::Fdb | Kind::Mdb | Kind::Multicast | Kind::Stp => return None,
         })
@@ -252,35 +273,6 @@ impl Lab<'_> {
                     format!("{leg:?} is on a network without a spanning tree"),
                 )
                 .help("write stp = true in its [[network]]");
-        }
-    }
-
-    fn endpoint(&self, scope: &mut Scope, text: &Spanned<String>) -> Option<SocketAddr> {
-        endpoint(scope, text, "192.168.50.5")
-            .inspect(|endpoint| self.check_owner(scope, text, endpoint.ip(), false))
-    }
-
-    /// Warns of an address that nobody has, where somebody should.
-    fn check_owner(&self, scope: &mut Scope, text: &Spanned<String>, ip: IpAddr, always: bool) {
-        let cables =
-            self.nodes.iter().flat_map(|node| &node.cables).flat_map(|cable| &cable.interface.address);
-        let bridges = self.nodes.iter().flat_map(|node| &node.bridges).flat_map(|bridge| &bridge.address);
-        let ports = self.ports.iter().flat_map(|port| &port.interface.address);
-        let places = self.plan.routers.iter().flat_map(|router| &router.interfaces);
-        let routers = places.flat_map(|place| &place.interface.addresses);
-        let loopback = ip.is_loopback();
-        if loopback || ports.chain(cables).chain(bridges).chain(routers).any(|net| net.addr() == ip) {
-            return;
-        }
-        let message = format!("nobody in this file has the address {ip}");
-        if always {
-            scope.error(text.span(), "whose?", message).help(
-                "the probe compares with the hardware address of its owner, so it must be an interface's",
-            );
-        } else if self.succeed {
-            scope
-                .warn(text.span(), "whose?", message)
-                .help("if it is meant to be unreachable, write result = \"fail\"");
         }
     }
 

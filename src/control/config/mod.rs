@@ -9,6 +9,7 @@
 //! No text whatever makes it panic, and its work is bounded by the size of the text.
 
 mod address;
+mod counts;
 mod diagnostic;
 mod expects;
 mod fdb;
@@ -42,7 +43,6 @@ use scope::Scope;
 use tables::RawFile;
 
 use crate::control::plan::Plan;
-use crate::frame::PORTS_MAX;
 
 /// What the text means. `stem` is the file's name without its extension, and the lab's unless the text names it.
 ///
@@ -68,12 +68,12 @@ fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     ports.extend(ports::resolve(scope, raw.port.value(), &networks));
     let (nodes, node_ports) = nodes::resolve(scope, raw.node.value(), &networks);
     ports.extend(node_ports);
-    check_count(scope, &ports);
     let links = links::resolve(scope, raw.link.value(), &networks);
     let routers = router::resolve(scope, raw.router.value(), &networks);
     segments::check(scope, &links, &ports, &networks);
     let mut plan = Plan { networks, links, routers, ports, nodes, ..Plan::empty(&name) };
     macs::assign(scope, &mut plan);
+    counts::check(scope, &plan);
     legs::check_backups(scope, &plan);
     plan.fdb = fdb::resolve(scope, raw.fdb.value(), &plan);
     plan.groups = mdb::resolve(scope, raw.mdb.value(), &plan);
@@ -89,12 +89,4 @@ fn lab_name(scope: &mut Scope, raw: &RawFile, stem: &str) -> String {
         }
         None => names::from_stem(stem),
     }
-}
-
-fn check_count(scope: &mut Scope, ports: &[crate::control::plan::Port]) {
-    let Some(extra) = ports.get(PORTS_MAX) else { return };
-    let span = scope.ports.first(&extra.name).unwrap_or_default();
-    scope
-        .error(span, "one too many", format!("the lab has {} ports", ports.len()))
-        .help(format!("at most {PORTS_MAX}, as the kernel's bridge; split the lab into several files"));
 }

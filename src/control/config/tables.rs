@@ -216,6 +216,7 @@ tables! {
         port: String,
         at: String,
         join: bool,
+        sees: String,
         result: String,
         timeout: Seconds,
     }

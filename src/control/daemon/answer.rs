@@ -4,6 +4,7 @@ use super::{DaemonError, Instance, views};
 use crate::control::explain::{self, Walk};
 use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Refusal, Request, Response, What};
 use crate::control::server::Answer;
+use crate::control::sessions::SessionQuery;
 use crate::control::view::{MdbView, TreeView, View};
 use crate::engine::Stopped;
 use crate::frame::{FRAME_MAX, NodeId, PortId};
@@ -27,10 +28,7 @@ impl Instance {
                 Ok(lines) => Response::ok(Body::Lines(lines)),
                 Err(error) => Response::error_with_hint(self.reload_error(&error), reload_hint(&error)),
             },
-            Request::Show { what } => match self.view(what) {
-                Ok(view) => Response::ok(Body::Show(view)),
-                Err(stopped) => Response::error(stopped.to_string()),
-            },
+            Request::Show { what, sessions } => self.show(what, sessions),
             Request::Stop => {
                 self.stopping = true;
                 Response::ok(Body::Done)
@@ -39,16 +37,34 @@ impl Instance {
         Answer::Reply(response)
     }
 
+    fn show(&self, what: What, sessions: Option<SessionQuery>) -> Response {
+        let view = match (what, sessions) {
+            (What::Conntrack, Some(query)) => self.sessions(&query).map(View::Conntrack),
+            (what, None) => self.view(what),
+            (what, Some(_)) => return Response::error(format!("{what} are no sessions to choose from")),
+        };
+        match view {
+            Ok(view) => Response::ok(Body::Show(view)),
+            Err(stopped) => Response::error(stopped.to_string()),
+        }
+    }
+
     /// What `show` answers with.
     pub(super) fn view(&self, what: What) -> Result<View, Stopped> {
         let (plan, registry) = (&self.plan, &self.registry);
         Ok(match what {
+            What::Conntrack => View::Conntrack(self.sessions(&SessionQuery::default())?),
             What::Drops => View::Drops(views::drops(&self.snapshot(false)?, registry)),
             What::Fdb => View::Fdb(views::fdb(&self.snapshot(true)?, registry)),
             What::Mdb => View::Mdb(self.groups()?),
-            What::Networks => View::Networks(views::networks(&self.snapshot(true)?, plan, registry)),
+            What::Neighbors => View::Neighbors(self.neighbours()?),
+            What::Networks => View::Networks(views::networks(&self.bridges()?, plan, registry)),
             What::Nodes => View::Nodes(self.lab.nodes()),
             What::Ports => View::Ports(views::ports(&self.snapshot(false)?, plan, registry, &self.down)),
+            What::Publish => View::Publish(self.publishes()?),
+            What::Routers => View::Routers(self.routers()?),
+            What::Routes => View::Routes(self.routes()?),
+            What::Rules => View::Rules(self.rules()?),
             What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
             What::Stp => View::Stp(self.trees()?),
             What::Vlan => View::Vlan(views::vlan(plan)),
@@ -60,6 +76,11 @@ impl Instance {
         let ports: Vec<PortId> = plan.ports.iter().filter_map(|p| self.registry.port(&p.name)).collect();
         let bridges: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
         self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges, stations))
+    }
+
+    fn bridges(&self) -> Result<Vec<(NodeId, views::BridgeSnapshot)>, Stopped> {
+        let take = |id| self.engine.with(move |switch| (id, views::BridgeSnapshot::take(switch, id)));
+        self.nodes().into_iter().map(|(id, _)| take(id)).collect()
     }
 
     fn groups(&self) -> Result<MdbView, Stopped> {

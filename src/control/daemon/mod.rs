@@ -9,6 +9,7 @@
 mod answer;
 mod apply;
 mod capture;
+mod gateway;
 mod live;
 mod monitor;
 mod views;

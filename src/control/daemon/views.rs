@@ -3,7 +3,11 @@
 //! The engine knows ids and numbers, the plan knows names. A [`Snapshot`] is taken on the engine thread, between two
 //! turns, so all its numbers belong together; the rest is a pure function of snapshot, plan and registry.
 
+mod gateway;
 mod layer2;
+mod networks;
+mod rules;
+mod sessions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +16,7 @@ use crate::bridge::{Role, StationEntry, StationKind, StpLegSummary, StpMode, Stp
 use crate::control::plan::{Netns, Plan, Port, Settings};
 use crate::control::registry::Registry;
 use crate::control::setting;
-use crate::control::view::{DropView, NetworkView, PortView, StationView, StatsView, Traffic};
+use crate::control::view::{DropView, PortView, StationView, StatsView, Traffic};
 use crate::engine::{EngineStats, Switch};
 use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
@@ -20,7 +24,13 @@ use crate::port::{PortCounters, PortKind};
 use crate::verdict::DropCounters;
 use crate::wire::mac::Mac;
 
+pub(super) use gateway::{
+    Gateway, count_rules, gateway, list_neighbours, list_routes, neighbours, publishes, routes,
+};
 pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
+pub(super) use networks::{BridgeSnapshot, networks};
+pub(super) use rules::{counting, list_rules, rules};
+pub(super) use sessions::{Piece, count_sessions, sessions};
 
 /// Trees, each with the bridge it is of.
 pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
@@ -119,34 +129,6 @@ pub(super) fn ports(
         }
     };
     plan.ports.iter().map(view).collect()
-}
-
-/// `show networks`.
-pub(super) fn networks(snapshot: &Snapshot, plan: &Plan, registry: &Registry) -> Vec<NetworkView> {
-    let stations = |name: &str| {
-        let id = registry.node(name);
-        snapshot.stations.iter().find(|(node, _)| Some(*node) == id).map_or(0, |(_, list)| list.len())
-    };
-    let links = |name: &str| {
-        let ends = plan.legs().filter(|leg| leg.network == name && leg.leads_to.is_some());
-        ends.map(|leg| leg.name.to_owned()).collect()
-    };
-    plan.networks
-        .iter()
-        .map(|network| NetworkView {
-            name: network.name.clone(),
-            host: network.host.iter().map(ToString::to_string).collect(),
-            mtu: network.mtu,
-            ageing: network.bridge.ageing.as_secs(),
-            stations: stations(&network.name),
-            fdb_max: network.bridge.fdb_max,
-            ports: plan.ports.iter().filter(|p| p.network == network.name).map(|p| p.name.clone()).collect(),
-            links: links(&network.name),
-            stp: stp_name(network.bridge.stp.mode).into(),
-            vlan_filtering: network.bridge.vlan.filtering,
-            mcast_snooping: network.bridge.multicast.snooping,
-        })
-        .collect()
 }
 
 /// `show fdb`.

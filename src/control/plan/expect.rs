@@ -84,12 +84,25 @@ pub enum Probe {
         /// one, and what counts is whether the datagram is sent to it all the same.
         join: bool,
     },
+    /// `kind = "nat"`: what is between `from` and a node beyond a router translates like this.
+    Nat {
+        /// Who is behind it.
+        from: Place,
+        /// The node whom it talks to.
+        at: String,
+        /// Two addresses of that node's.
+        servers: [IpAddr; 2],
+        /// How it is to behave.
+        kind: NatKind,
+    },
     /// `kind = "ping"`: an echo request is answered.
     Ping {
         /// Who asks.
         from: Place,
         /// Who is to answer.
         to: IpAddr,
+        /// The address that who answers must see it come from.
+        sees: Option<IpAddr>,
     },
     /// `kind = "route"`: `from` has exactly this route in its main table.
     Route {
@@ -106,12 +119,15 @@ pub enum Probe {
         state: StpState,
     },
     /// `kind = "tcp"`: a connection opens; if nothing listens there, a listener of ours is started in the node that
-    /// owns the address, and a hash of 1 MiB in both directions must match.
+    /// owns the address, and a hash of 1 MiB in both directions must match. Behind an address of a router, the node is
+    /// the one that the port is published for.
     Tcp {
         /// Who connects.
         from: Place,
         /// Where to.
         to: SocketAddr,
+        /// The address that the listener must see it come from.
+        sees: Option<IpAddr>,
     },
     /// `kind = "udp"`: as `tcp`, with datagrams that must come back unchanged.
     Udp {
@@ -119,11 +135,48 @@ pub enum Probe {
         from: Place,
         /// Where to.
         to: SocketAddr,
+        /// The address that who answers must see it come from.
+        sees: Option<IpAddr>,
     },
 }
 
 /// How long a probe may take before it counts as failed, unless the file says otherwise (`timeout`, in seconds).
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The kinds of NAT, as RFC 3489 calls them: what a peer-to-peer program finds before it. In the terms of RFC 4787, the
+/// first three map a port of a guest's to one of their own, whoever it talks to, and differ in who may answer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NatKind {
+    /// Anybody may answer.
+    FullCone,
+    /// Who was talked to may answer, from the port that was talked to.
+    PortRestricted,
+    /// Whose address was talked to may answer, from any port.
+    Restricted,
+    /// Every destination sees another port, and only the one that it is for may answer there.
+    Symmetric,
+}
+
+impl NatKind {
+    /// All of them, in the order of the alphabet.
+    pub const ALL: [Self; 4] = [Self::FullCone, Self::PortRestricted, Self::Restricted, Self::Symmetric];
+
+    /// As `[router.nat]` calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FullCone => "full-cone",
+            Self::PortRestricted => "port-restricted",
+            Self::Restricted => "restricted",
+            Self::Symmetric => "symmetric",
+        }
+    }
+}
+
+impl fmt::Display for NatKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// What a spanning tree lets a port do: the states of 802.1D-1998, and the one that 802.1D-2004 makes of three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

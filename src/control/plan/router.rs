@@ -103,6 +103,13 @@ pub struct Rule {
     pub line: Line,
 }
 
+impl Router {
+    /// The interface of that name: `GW/NET`.
+    pub fn interface(&self, name: &str) -> Option<&RouterInterface> {
+        self.interfaces.iter().find(|place| place.name == name)
+    }
+}
+
 impl RouterInterface {
     /// What the bridge's end is like unless it is told otherwise: the router is to the bridge what the host is, and gets
     /// all groups. The fabric makes it so by itself.

@@ -9,11 +9,13 @@
 
 mod attempt;
 mod multicast;
+mod nat;
 mod neighbour;
 mod ping;
 mod tcp;
 mod udp;
 mod views;
+mod witness;
 
 pub use multicast::{Members, multicast};
 pub use views::{drops, fdb, mdb, stp};
@@ -25,9 +27,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::attempt::Deadline;
+use self::witness::{Watched, Witness};
 use super::netlink::Netlink;
 use super::{netns, runner};
 use crate::control::plan::{Netns, PROBE_TIMEOUT, Place, Plan, Probe};
+use crate::router::policy::config::Protocol;
 
 /// How long what is expected to fail is tried, unless the file says otherwise.
 pub const FAIL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,9 +60,7 @@ impl From<Result<String, String>> for Outcome {
 pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outcome {
     let timeout = if !succeed && timeout == PROBE_TIMEOUT { FAIL_TIMEOUT } else { timeout };
     let result = match probe {
-        Probe::Arp { from, to } => {
-            enter(from).and_then(|at| neighbour::probe(&at, owner(plan, *to), *to, timeout))
-        }
+        Probe::Arp { from, to } => enter(from).and_then(|at| neighbour::probe(&at, plan, *to, timeout)),
         Probe::Drops { .. } | Probe::Fdb { .. } | Probe::Mdb { .. } | Probe::Stp { .. } => {
             Err("only the switch knows".to_owned())
         }
@@ -66,16 +68,43 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
         Probe::Interface { from, name } => {
             look(from, timeout, succeed, |netlink| has_interface(netlink, name))
         }
-        Probe::Ping { from, to } => enter(from).and_then(|at| ping::probe(&at, *to, timeout)),
+        Probe::Nat { from, at, servers, kind } => enter(from).and_then(|from| {
+            let server = open(&Netns::Node(at.clone()))?;
+            nat::probe(&from, &server, *servers, *kind, timeout)
+        }),
+        Probe::Ping { from, to, sees } => enter(from).and_then(|at| {
+            let reached = plan.owner(*to).map(|owner| (owner, Watched::Ping(*to)));
+            seen(reached.as_ref(), *sees, || ping::probe(&at, *to, timeout))
+        }),
         Probe::Route { from, to } => look(from, timeout, succeed, |netlink| has_route(netlink, *to)),
-        Probe::Tcp { from, to } => {
-            enter(from).and_then(|at| tcp::probe(&at, owner(plan, to.ip()), *to, timeout))
-        }
-        Probe::Udp { from, to } => {
-            enter(from).and_then(|at| udp::probe(&at, owner(plan, to.ip()), *to, timeout))
-        }
+        Probe::Tcp { from, to, sees } => enter(from).and_then(|at| {
+            let reached = plan.reached(Protocol::Tcp, *to);
+            let watched = reached.clone().map(|(owner, there)| (owner, Watched::Tcp(there)));
+            seen(watched.as_ref(), *sees, || tcp::probe(&at, reached, *to, timeout))
+        }),
+        Probe::Udp { from, to, sees } => enter(from).and_then(|at| {
+            let reached = plan.reached(Protocol::Udp, *to);
+            let watched = reached.clone().map(|(owner, there)| (owner, Watched::Udp(there)));
+            seen(watched.as_ref(), *sees, || udp::probe(&at, reached, *to, timeout))
+        }),
     };
     result.into()
+}
+
+/// Tries something, and whether it is seen where it arrives as coming from `sees`, if that is asked for.
+fn seen(
+    reached: Option<&(Netns, Watched)>,
+    sees: Option<IpAddr>,
+    attempt: impl FnOnce() -> Result<String, String>,
+) -> Result<String, String> {
+    let Some(sees) = sees else { return attempt() };
+    let Some((owner, watched)) = reached else {
+        return Err("who answers is not of this lab, and cannot be asked whom it sees".to_owned());
+    };
+    let witness = Witness::open(&open(owner)?, *watched)?;
+    let said = attempt()?;
+    witness.confirm(sees)?;
+    Ok(format!("{said}, seen as {sees}"))
 }
 
 /// The namespace of whoever looks.
@@ -93,19 +122,6 @@ fn whereabouts(place: &Place) -> Netns {
 fn open(netns: &Netns) -> Result<OwnedFd, String> {
     let path = runner::path(netns);
     netns::open(&path).map_err(|e| format!("cannot open {}: {e}", path.display()))
-}
-
-/// The namespace of the machine that has an address, if it is one of the plan's.
-fn owner(plan: &Plan, address: IpAddr) -> Option<Netns> {
-    let has = |nets: &[IpNet]| nets.iter().any(|net| net.addr() == address);
-    let port = plan.ports.iter().find(|p| has(&p.interface.address)).map(|p| p.netns.clone());
-    port.or_else(|| {
-        let node = plan.nodes.iter().find(|node| {
-            node.cables.iter().any(|c| has(&c.interface.address))
-                || node.bridges.iter().any(|b| has(&b.address))
-        });
-        node.map(|node| Netns::Node(node.name.clone()))
-    })
 }
 
 /// Looks at what a namespace has, until it is there. What must not be there is looked for once: the lab is up, and

@@ -11,16 +11,17 @@
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
 
 use super::attempt::{Deadline, milliseconds, now};
+use super::witness::watch;
 use super::{Outcome, conversation, enter, whereabouts};
 use crate::control::plan::{Netns, Place, Plan};
 use crate::lab::netns;
@@ -30,8 +31,6 @@ use crate::port::PortKind;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How long nothing must arrive for the answer to be no.
 const QUIET: Duration = Duration::from_secs(1);
-/// `ETH_P_ALL`: packet sockets then get a frame before a bridge in the machine takes it.
-const EVERY_PROTOCOL: u16 = 3;
 
 /// Who is in which group, until this is dropped.
 #[derive(Debug, Default)]
@@ -202,14 +201,6 @@ fn interfaces<'a>(plan: &'a Plan, place: &Place, is_v4: bool) -> Vec<&'a str> {
     let bridges = bridges.filter(|bridge| fits(&bridge.address)).map(|bridge| bridge.name.as_str());
     let interfaces = ports.map(|port| &port.interface).chain(cables);
     interfaces.filter(|it| fits(&it.address)).map(|it| it.name.as_str()).chain(bridges).collect()
-}
-
-/// A socket that is shown what arrives at all interfaces, whoever it is for.
-fn watch(at: &OwnedFd) -> io::Result<Socket> {
-    let protocol = Protocol::from(i32::from(EVERY_PROTOCOL.to_be()));
-    let socket = netns::within(at.as_fd(), || Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol)))??;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 /// What no other datagram holds; long enough that Ethernet appends nothing to it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::attempt::Deadline;
 use super::ping::Echo;
 use super::{conversation, open};
-use crate::control::plan::Netns;
+use crate::control::plan::{Netns, Plan};
 use crate::lab::netlink::Netlink;
 use crate::wire::mac::Mac;
 
@@ -16,13 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Sends something to `to`, and looks whether its hardware address is known now, and is that of the owner's interface.
 /// Where the owner is not of this lab, any will do.
-pub(super) fn probe(
-    at: &OwnedFd,
-    owner: Option<Netns>,
-    to: IpAddr,
-    timeout: Duration,
-) -> Result<String, String> {
-    let expected = owner.map(|netns| hardware_address(&netns, to)).transpose()?;
+pub(super) fn probe(at: &OwnedFd, plan: &Plan, to: IpAddr, timeout: Duration) -> Result<String, String> {
+    let owner = plan.owner(to).map(|netns| hardware_address(&netns, to)).transpose()?;
+    let expected = owner.or_else(|| plan.router_place(to).map(|place| place.interface.mac));
     let mut netlink = conversation(at)?;
     let mut echo = Echo::open(at, to).map_err(|e| format!("cannot open a raw socket: {e}"))?;
     let deadline = Deadline::after(timeout);

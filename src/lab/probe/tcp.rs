@@ -26,11 +26,11 @@ const TICK: Duration = Duration::from_millis(20);
 /// Connects, and if the listener is ours, exchanges data.
 pub(super) fn probe(
     at: &OwnedFd,
-    owner: Option<Netns>,
+    reached: Option<(Netns, SocketAddr)>,
     to: SocketAddr,
     timeout: Duration,
 ) -> Result<String, String> {
-    let listener = owner.map(|owner| listen(&owner, to)).transpose()?.flatten();
+    let listener = reached.map(|(owner, there)| listen(&owner, there)).transpose()?.flatten();
     let sent = noise(BYTES);
     let deadline = Deadline::after(timeout);
     let done = AtomicBool::new(false);

@@ -21,11 +21,11 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Sends datagrams of several sizes until each has come back.
 pub(super) fn probe(
     at: &OwnedFd,
-    owner: Option<Netns>,
+    reached: Option<(Netns, SocketAddr)>,
     to: SocketAddr,
     timeout: Duration,
 ) -> Result<String, String> {
-    let server = owner.map(|owner| bind(&owner, to)).transpose()?.flatten();
+    let server = reached.map(|(owner, there)| bind(&owner, there)).transpose()?.flatten();
     let client = client(at, to).map_err(|e| e.to_string())?;
     let deadline = Deadline::after(timeout);
     let done = AtomicBool::new(false);

@@ -87,7 +87,7 @@ impl Nat {
                 None => self.judge_new(&tuple, &segment, None),
             },
         };
-        Judgement { bytes: packet.total_len() as u64, ..judgement }
+        Judgement { bytes: packet.len as u64, ..judgement }
     }
 
     /// Translates the destination of a new flow as a rule says, or not (N3). For others, does nothing.

@@ -120,7 +120,7 @@ impl Place {
             ipv6: packet.is_ipv6(),
             protocol: packet.protocol,
             transport: packet.transport,
-            end: packet.total_len(),
+            end: packet.len,
             first: packet.fragment.is_none_or(|fragment| fragment.offset == 0),
         }
     }

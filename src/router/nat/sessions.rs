@@ -281,6 +281,17 @@ impl Sessions {
         used.map(|(slot, session)| (Slot(slot as u32), session))
     }
 
+    /// How many places there are; [`Sessions::at`] has what is in one.
+    pub fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The session in that place, unless it has expired. A session stays where it is for as long as it lives: who looks at the
+    /// places in their order, at some now and at others later, misses none that was there all the time, and sees none twice.
+    pub fn at(&self, place: usize, now: Time) -> Option<&Session> {
+        self.slots.get(place).filter(|session| session.used && session.expires > now)
+    }
+
     /// Ends every session for which `keep` says no. Looks at all of them: for rare events.
     pub fn retain(&mut self, mut keep: impl FnMut(&Session) -> bool) -> usize {
         let before = self.len();

@@ -1,11 +1,13 @@
-//! A session as a line of /proc/net/nf_conntrack.
+//! Sessions as the user sees them: lines of /proc/net/nf_conntrack, and which of them are asked for.
 
 use std::fmt;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::sessions::{Count, Session};
 use super::track::Track;
-use super::tuple::Tuple;
+use super::tuple::{Address, Tuple};
 use crate::time::Time;
 use crate::wire::packet::protocol;
 
@@ -44,6 +46,37 @@ impl<'a> View<'a> {
             protocol::GRE => "gre",
             _ => "unknown",
         }
+    }
+}
+
+/// Which sessions are asked for; what is `None` holds for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Who opened it, on either side of the router: its own address, or the one it was translated into.
+    pub source: Option<IpNet>,
+    /// Whom it was opened to, on either side of the router.
+    pub destination: Option<IpNet>,
+    /// Its protocol (IANA's number).
+    pub protocol: Option<u8>,
+    /// A port of either end, on either side of the router.
+    pub port: Option<u16>,
+}
+
+impl Filter {
+    /// Whether a session is asked for.
+    pub fn matches(&self, session: &Session) -> bool {
+        let [original, reply] = &session.tuples;
+        let ipv6 = original.ipv6;
+        let is_in = |net: Option<IpNet>, there: [Address; 2]| {
+            net.is_none_or(|net| there.into_iter().any(|address| net.contains(&address.ip(ipv6))))
+        };
+        let has = |tuple: &Tuple, port: u16| {
+            tuple.has_ports() && (tuple.source_port == port || tuple.destination_port == port)
+        };
+        self.protocol.is_none_or(|protocol| original.protocol == protocol)
+            && self.port.is_none_or(|port| has(original, port) || has(reply, port))
+            && is_in(self.source, [original.source, reply.destination])
+            && is_in(self.destination, [original.destination, reply.source])
     }
 }
 

@@ -183,6 +183,7 @@ impl Tuple {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::datagram::{Builder, Datagram};
 
     #[test]
     fn tuples_say_what_n8_says() {
@@ -232,16 +233,18 @@ mod tests {
     }
 
     fn packet(protocol: u8, payload: &[u8]) -> Packet<'_> {
-        Packet {
+        let header = Builder {
             source: "10.0.0.1".parse().expect("an address"),
             destination: "10.0.0.2".parse().expect("an address"),
             protocol,
-            ttl: 64,
             tos: 0,
+            ttl: 64,
+            id: 0,
             dont_fragment: false,
-            fragment: None,
-            transport: 20,
-            payload,
-        }
+        };
+        let mut bytes = [&[0; 20], payload].concat();
+        header.write(&mut bytes);
+        let datagram = Datagram::parse(&bytes).expect("a header");
+        Packet { datagram, payload }
     }
 }

@@ -142,11 +142,11 @@ fn comes_in(passing: &Passing<'_>) -> bool {
     is_inside(passing.to.1) && passing.from.0 != passing.to.0
 }
 
-fn is_inside(interface: &Interface) -> bool {
+pub(super) fn is_inside(interface: &Interface) -> bool {
     interface.role == Role::Inside
 }
 
 /// Whether guests are known by their own addresses (M12).
-fn is_routed(interface: &Interface) -> bool {
+pub(super) fn is_routed(interface: &Interface) -> bool {
     is_inside(interface) && interface.inside.source_nat == SourceNat::None && !interface.inside.internal
 }

@@ -15,6 +15,7 @@
 //! | `docker` | the order of the rules |
 //! | `counts` | how often each was used |
 //! | [`log`], [`line`](mod@line) | what rules have to say about packets |
+//! | [`text`] | how iptables would list all that |
 //!
 //! Other than iptables, it sees packets that nobody translated into a guest's network as what they are wherever they are
 //! from, guests by their wire and not by the addresses they claim, and lets a guest in by its published port also from
@@ -29,6 +30,7 @@ pub mod line;
 pub mod log;
 mod matching;
 mod published;
+pub mod text;
 
 use self::config::{Action, Config, Publish, Reject, Rule};
 use self::counts::Counts;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::scope::Scope;
-use super::super::tables::{RawConntrack, RawTimeouts};
-use super::super::value::Inline;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::{RawConntrack, RawTimeouts};
+use crate::control::config::value::Inline;
 use crate::router::Settings;
 use crate::router::nat::{tcp, track};
 use crate::router::policy::config::Invalid;

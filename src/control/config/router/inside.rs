@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::super::scope::Scope;
-use super::super::tables::RawRouterInterface;
 use super::interfaces::Places;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawRouterInterface;
 use crate::router::interface::{Inside, Role, SourceNat};
 
 /// What is said of the guests; the defaults where there are none.
@@ -129,5 +129,26 @@ pub(super) fn check_outside(scope: &mut Scope, rows: &[RawRouterInterface], plac
                 .also(place.network.clone(), "the router's only network")
                 .help(help);
         }
+    }
+}
+
+/// What is on a wire has to answer there, and the router answers for its own addresses only. Addresses that are on no wire
+/// may be routed to it.
+pub(super) fn check_sources(scope: &mut Scope, places: &Places) {
+    for place in &places.list {
+        let (SourceNat::To(first, last), Some(span)) =
+            (place.interface.interface.inside.source_nat, &place.snat)
+        else {
+            continue;
+        };
+        let foreign = [first, last].into_iter().find_map(|ip| match places.own(ip) {
+            Some(_) => None,
+            None => places.near(ip).map(|(_, net, near)| (ip, net, near)),
+        });
+        let Some((ip, net, near)) = foreign else { continue };
+        scope
+            .warn(span.clone(), "not the router's", format!("answers to {ip} will not find the router"))
+            .also(near.clone(), format!("there it is {}", net.addr()))
+            .help("give the router that address as well: `address` takes a list");
     }
 }

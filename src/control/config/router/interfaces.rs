@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 
-use super::super::address;
-use super::super::networks::{MTU_MAX, MTU_MIN};
-use super::super::scope::{Claim, Scope, Wire};
-use super::super::tables::{RawRouter, RawRouterInterface};
-use super::super::vlans;
 use super::inside;
+use crate::control::config::address;
+use crate::control::config::networks::{MTU_MAX, MTU_MIN};
+use crate::control::config::scope::{Claim, Scope, Wire};
+use crate::control::config::tables::{RawRouter, RawRouterInterface};
+use crate::control::config::vlans;
 use crate::control::plan::{LinkEnd, Network, RouterInterface, Settings};
 use crate::fabric::VlanEntry;
 use crate::frame::LEGS_MAX;
@@ -35,8 +35,10 @@ pub(super) struct Place {
     pub(super) addresses: Vec<Range<usize>>,
     /// Where the name of its network is written.
     pub(super) network: Range<usize>,
-    /// Where `internal = true` is written, if it is.
+    /// Where `internal` is written, if it is.
     pub(super) internal: Option<Range<usize>>,
+    /// Where `snat` is written, if it is.
+    pub(super) snat: Option<Range<usize>>,
 }
 
 impl Place {
@@ -145,10 +147,12 @@ pub(super) fn resolve(
             addresses,
             network: text.span(),
             internal: row.internal.span(),
+            snat: row.snat.span(),
         });
     }
     check_overlaps(scope, &places);
     inside::check_outside(scope, rows, &places);
+    inside::check_sources(scope, &places);
     places
 }
 
@@ -163,6 +167,12 @@ fn resolve_interface(
     // no network's is larger than what fits
     let default = network.map_or(1500, |network| u16::try_from(network.mtu).unwrap_or(u16::MAX));
     let mtu: u16 = scope.whole(&raw.mtu, "mtu", MTU_MIN..=MTU_MAX, default, hint);
+    if let (Some(span), Some(network)) = (raw.mtu.span(), network.filter(|net| net.mtu < u32::from(mtu))) {
+        let message = format!("an MTU of {mtu}, on a network of {}", network.mtu);
+        scope
+            .warn(span, "larger than the network's", message)
+            .help("its machines will not get the largest packets (`mtu-exceeded`)");
+    }
     let hint = "its address there, and the length of the prefix: address = \"192.168.50.1/24\"";
     let given = scope.required(&raw.address, &raw.span, "address", hint);
     if let Some(list) = given.filter(|list| list.get_ref().0.is_empty()) {

@@ -1,10 +1,10 @@
 //! `[router.nat]`: how addresses and ports are translated. The kinds of NAT are those of RFC 3489, in the terms of
 //! RFC 4787 a mapping and a filtering each.
 
-use super::super::scope::Scope;
-use super::super::tables::RawNat;
-use super::super::value::Inline;
 use super::ports;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawNat;
+use crate::control::config::value::Inline;
 use crate::router::nat::ports::{Filtering, Mapping};
 
 /// What is said of translation.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::super::scope::Scope;
-use super::super::value::{Either, Numbers};
+use crate::control::config::scope::Scope;
+use crate::control::config::value::{Either, Numbers};
 
 const HINT: &str = "a port is a number from 1 to 65535, a range is two of them: \"8000-8010\"";
 

@@ -1,5 +1,7 @@
 //! `[[router.publish]]`: ports of the router that lead to ports of guests.
 
+mod guest;
+mod listen;
 mod overlap;
 
 use std::net::IpAddr;
@@ -8,20 +10,16 @@ use std::ops::Range;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use self::listen::Listen;
 use self::overlap::Taken;
-use super::super::address;
-use super::super::scope::Scope;
-use super::super::tables::RawPublish;
-use super::super::value::{Either, OneOrMore, Rows};
+use super::RULES_MAX;
 use super::interfaces::Places;
-use super::{RULES_MAX, ports};
+use crate::control::config::address;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawPublish;
+use crate::control::config::value::{Either, OneOrMore, Rows};
 use crate::control::plan::{Network, Publish};
-use crate::router::interface::Role;
 use crate::router::policy::config::{self, Protocol};
-
-const LISTEN_HINT: &str = "where the port is published, like listen = \"192.168.178.27:80\", or listen = 80 for all of the router's addresses";
-const TO_HINT: &str =
-    "the guest and its port, like to = \"172.17.0.2:80\"; without a port, it is the one that is published";
 
 /// All publishes of a router, one for each protocol.
 pub(super) fn resolve(
@@ -34,10 +32,10 @@ pub(super) fn resolve(
     let mut taken = Vec::new();
     for raw in rows.map_or(&[][..], |rows| &rows.0) {
         let protocols = protocols(scope, raw);
-        let listen = scope.required(&raw.listen, &raw.span, "listen", LISTEN_HINT);
+        let listen = scope.required(&raw.listen, &raw.span, "listen", listen::HINT);
         let place = listen.and_then(|value| Listen::read(scope, value));
-        let to = scope.required(&raw.to, &raw.span, "to", TO_HINT);
-        let target = to.and_then(|text| target(scope, text, places));
+        let to = scope.required(&raw.to, &raw.span, "to", guest::HINT);
+        let target = to.and_then(|text| guest::target(scope, text, places));
         let allowed = allowed(scope, &raw.allow_from);
         let (Some(listen), Some(place)) = (listen, place) else { continue };
         let own = place.address.filter(|ip| !ip.is_loopback());
@@ -102,151 +100,6 @@ fn protocols(scope: &mut Scope, raw: &RawPublish) -> Vec<Protocol> {
         scope.error(list.span(), "none", "a publish of no protocol").help("remove `protocol` for \"tcp\"");
     }
     found.into_iter().map(|(protocol, _)| protocol).collect()
-}
-
-/// What is published.
-#[derive(Clone, Copy, Debug)]
-struct Listen {
-    /// At which address; a loopback one is the host's.
-    address: Option<IpAddr>,
-    /// Of which family, if it says so.
-    is_ipv4: Option<bool>,
-    /// The first and the last port.
-    ports: (u16, u16),
-}
-
-impl Listen {
-    fn read(scope: &mut Scope, value: &Spanned<Either<i64, String>>) -> Option<Self> {
-        let span = value.span();
-        let text = match value.get_ref() {
-            Either::One(number) => {
-                let port = ports::one(scope, *number, &span, "listen")?;
-                return Some(Self { address: None, is_ipv4: None, ports: (port, port) });
-            }
-            Either::Other(text) => text,
-        };
-        let Some((host, numbers)) = split(text) else {
-            let message = match text.parse::<IpAddr>() {
-                Ok(_) => format!("`listen` lacks a port: {text:?}"),
-                Err(_) => format!("`listen` cannot be {text:?}"),
-            };
-            scope.error(span, "not a place to publish at", message).help(LISTEN_HINT);
-            return None;
-        };
-        let ports = ports::range(scope, numbers, &span, "listen")?;
-        let address = match host {
-            "" => None,
-            host => match host.parse::<IpAddr>() {
-                Ok(ip) => Some(ip),
-                Err(_) => {
-                    scope
-                        .error(span, "not an address", format!("{host:?} is not an IP address"))
-                        .help(LISTEN_HINT);
-                    return None;
-                }
-            },
-        };
-        let is_ipv4 = address.map(|ip| ip.is_ipv4());
-        Some(Self { address: address.filter(|ip| !ip.is_unspecified()), is_ipv4, ports })
-    }
-}
-
-/// An address and a port, or one of them: `192.0.2.1:80`, `[2001:db8::1]:80`, `:80`, `80`. The address without its
-/// brackets; `None` if there is no port.
-fn split(text: &str) -> Option<(&str, &str)> {
-    match text.rsplit_once(':') {
-        Some((host, ports)) => match host.strip_prefix('[') {
-            Some(host) => Some((host.strip_suffix(']')?, ports)),
-            None if host.contains(':') => None,
-            None => Some((host, ports)),
-        },
-        None if text.contains('.') => None,
-        None => Some(("", text)),
-    }
-}
-
-/// The guest, and its ports if they are given.
-fn target(
-    scope: &mut Scope,
-    text: &Spanned<String>,
-    places: &Places,
-) -> Option<(IpAddr, Option<(u16, u16)>)> {
-    let (given, span) = (text.get_ref(), text.span());
-    let (guest, ports) = match given.parse::<IpAddr>() {
-        Ok(guest) => (Some(guest), None),
-        Err(_) => match split(given) {
-            Some((host, numbers)) if !host.is_empty() => {
-                let guest = host.parse::<IpAddr>().ok();
-                let ports = match guest {
-                    Some(_) => Some(ports::range(scope, numbers, &span, "to")?),
-                    None => None,
-                };
-                (guest, ports)
-            }
-            _ => (None, None),
-        },
-    };
-    let Some(guest) = guest else {
-        scope.error(span, "not a guest's port", format!("`to` cannot be {given:?}")).help(TO_HINT);
-        return None;
-    };
-    check_guest(scope, guest, &span, places).then_some((guest, ports))
-}
-
-/// A target is a machine behind an inside interface.
-fn check_guest(scope: &mut Scope, guest: IpAddr, span: &Range<usize>, places: &Places) -> bool {
-    if let Some(own) = places.own(guest) {
-        scope
-            .error(span.clone(), "the router itself", format!("{guest} is the router's own address"))
-            .also(own.clone(), "here")
-            .help("a port is published for a machine behind the router");
-        return false;
-    }
-    let is_inside = |place: &&super::interfaces::Place| place.role() == Role::Inside;
-    let inside =
-        || places.list.iter().filter(is_inside).flat_map(|place| place.nets().map(move |n| (place, n)));
-    if let Some((place, (net, _))) = inside().find(|(_, (net, _))| net.contains(&guest)) {
-        if let (true, Some(first)) = (place.interface.interface.inside.internal, &place.internal) {
-            scope
-                .error(span.clone(), "nobody comes in", format!("{guest} is on an internal network (C20)"))
-                .also(first.clone(), "nobody may enter")
-                .help("remove `internal`, or the publish");
-            return false;
-        }
-        let is_group = net.max_prefix_len() - net.prefix_len() > 1
-            && (guest == net.network() || (guest.is_ipv4() && guest == net.broadcast()));
-        if is_group {
-            scope
-                .error(
-                    span.clone(),
-                    "not a machine's address",
-                    format!("{guest} is no machine in {}", net.trunc()),
-                )
-                .help("name the guest that the port leads to");
-        }
-        return !is_group;
-    }
-    if places.is_partial {
-        return true;
-    }
-    let nets = address::list(inside().map(|(_, (net, _))| net.trunc()));
-    let other = places.near(guest).map(|(_, _, span)| span.clone());
-    let message = format!("{guest} is in no inside network of the router");
-    let diagnostic = scope.error(span.clone(), "not inside", message);
-    match (other, nets.is_empty()) {
-        (Some(other), _) => {
-            diagnostic
-                .also(other, "its network is not inside")
-                .help("write role = \"inside\" in its [[router.interface]]");
-        }
-        (None, true) => {
-            diagnostic.help("no interface of the router has role = \"inside\"");
-        }
-        (None, false) => {
-            diagnostic.help(format!("the inside networks are {nets}"));
-        }
-    }
-    false
 }
 
 /// A port is published at an address that the router has.
@@ -322,7 +175,10 @@ fn check_families(
 }
 
 /// Who may use it, each with its place.
-fn allowed(scope: &mut Scope, field: &super::super::raw::Field<OneOrMore>) -> Vec<(IpNet, Range<usize>)> {
+fn allowed(
+    scope: &mut Scope,
+    field: &crate::control::config::raw::Field<OneOrMore>,
+) -> Vec<(IpNet, Range<usize>)> {
     let Some(list) = field.given() else { return Vec::new() };
     if list.get_ref().0.is_empty() {
         scope
@@ -362,28 +218,4 @@ fn hosts(
         ));
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_to_publish_at() {
-        let table = [
-            ("192.0.2.1:80", Some(("192.0.2.1", "80")), "an address and a port"),
-            ("192.0.2.1:80-90", Some(("192.0.2.1", "80-90")), "a range"),
-            ("[2001:db8::1]:80", Some(("2001:db8::1", "80")), "IPv6 in brackets"),
-            (":80", Some(("", "80")), "any address"),
-            ("80", Some(("", "80")), "any address"),
-            ("8000-8010", Some(("", "8000-8010")), "any address, a range"),
-            ("192.0.2.1", None, "no port"),
-            ("2001:db8::1", None, "no port, and no brackets"),
-            ("2001:db8::1:80", None, "is 80 the port?"),
-            ("[2001:db8::1:80", None, "half a bracket"),
-        ];
-        for (text, expected, why) in table {
-            assert_eq!(split(text), expected, "{text}: {why}");
-        }
-    }
 }

@@ -7,10 +7,10 @@ use std::ops::Range;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 
-use super::super::scope::Scope;
-use super::super::tables::RawRoute;
-use super::super::value::Rows;
 use super::interfaces::Places;
+use crate::control::config::scope::Scope;
+use crate::control::config::tables::RawRoute;
+use crate::control::config::value::Rows;
 use crate::control::plan::Route;
 use crate::router::interface::is_link_local;
 use crate::router::routes::ROUTES_MAX;
@@ -198,8 +198,9 @@ fn gateway(
         Some(network) => format!("gateway {via} is not on network {network:?}"),
         None => format!("gateway {via} is on no wire of the router"),
     };
-    let nets =
-        super::super::address::list(places.list.iter().flat_map(|p| p.nets().map(|(net, _)| net.trunc())));
+    let nets = crate::control::config::address::list(
+        places.list.iter().flat_map(|p| p.nets().map(|(net, _)| net.trunc())),
+    );
     let diagnostic = scope.error(text.span(), "cannot be reached directly", message);
     match elsewhere {
         Some((network, span)) => {

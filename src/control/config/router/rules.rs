@@ -5,14 +5,14 @@ use std::ops::Range;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::super::address;
-use super::super::raw::Field;
-use super::super::scope::Scope;
-use super::super::suggest;
-use super::super::tables::RawRule;
-use super::super::value::{OneOrMore, Rows};
 use super::interfaces::Places;
 use super::{RULES_MAX, ports};
+use crate::control::config::address;
+use crate::control::config::raw::Field;
+use crate::control::config::scope::Scope;
+use crate::control::config::suggest;
+use crate::control::config::tables::RawRule;
+use crate::control::config::value::{OneOrMore, Rows};
 use crate::control::plan::Rule;
 use crate::router::policy::config::{self, Action, Log, Reject, States};
 use crate::wire::packet::protocol;
@@ -21,20 +21,6 @@ use crate::wire::packet::protocol;
 const PREFIX_MAX: usize = 29;
 /// Lines per second, unless it says otherwise.
 const LIMIT: u32 = 10;
-
-/// Protocols by their names in iptables (`/etc/protocols`).
-const PROTOCOLS: [(&str, u8); 10] = [
-    ("ah", 51),
-    ("esp", 50),
-    ("gre", protocol::GRE),
-    ("icmp", protocol::ICMP),
-    ("icmpv6", protocol::ICMPV6),
-    ("ipv6-icmp", protocol::ICMPV6),
-    ("sctp", protocol::SCTP),
-    ("tcp", protocol::TCP),
-    ("udp", protocol::UDP),
-    ("udplite", protocol::UDP_LITE),
-];
 
 /// The states, as `--ctstate` has them.
 const STATES: [(&str, States); 5] = [
@@ -160,9 +146,8 @@ fn protocols(scope: &mut Scope, field: &Field<OneOrMore>) -> Option<Vec<Option<u
     let mut is_sound = !list.get_ref().0.is_empty();
     for text in &list.get_ref().0 {
         let given = text.get_ref();
-        let named = PROTOCOLS.iter().find(|(name, _)| name == given).map(|(_, number)| *number);
-        let Some(number) = named.or_else(|| given.parse().ok()) else {
-            let names = PROTOCOLS.map(|(name, _)| name);
+        let Some(number) = protocol::number(given) else {
+            let names = protocol::NAMES.map(|(name, _)| name);
             scope
                 .error(text.span(), "unknown", format!("`protocol` cannot be {given:?}"))
                 .help(suggest::hint(given, "a number like \"47\", or one of", &names));

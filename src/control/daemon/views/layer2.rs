@@ -91,7 +91,7 @@ fn router(entry: &RouterEntry, port: &str) -> RouterView {
 }
 
 /// As iproute2 prints what is left of a time.
-fn timer(left: Duration) -> String {
+pub(super) fn timer(left: Duration) -> String {
     format!("{:>4}.{:02}", left.as_secs(), left.subsec_millis() / 10)
 }
 

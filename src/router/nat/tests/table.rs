@@ -1,6 +1,6 @@
 //! The table: its limits (L2, L3), its size, and what it shows.
 
-use super::packets::{tcp, udp};
+use super::packets::{icmp, tcp, udp};
 use super::*;
 use crate::wire::tcp::Flags;
 
@@ -128,4 +128,54 @@ fn sessions_look_as_in_proc() {
     gate.flow(&tcp("10.0.0.2:9", X, Flags::ACK, 101, 501));
     assert!(line(&gate).contains("431999 ESTABLISHED") || line(&gate).contains("432000 ESTABLISHED"));
     assert!(line(&gate).ends_with("packets=1 bytes=40 [ASSURED] mark=0 use=1"), "{}", line(&gate));
+}
+
+#[test]
+fn sessions_are_found_by_either_side() {
+    let mut gate = gate();
+    gate.published = vec![(80, Range::endpoint(address("10.0.0.7"), 8080))];
+    gate.flow(&udp("10.0.0.2:9", X));
+    gate.flow(&tcp("198.51.100.4:5", &format!("{EXT}:80"), Flags::SYN, 100, 0));
+    gate.flow(&icmp("10.0.0.2", "203.0.113.9", 8, 0, 53, &[]));
+    let filter = |source: &str, destination: &str, protocol, port| {
+        let net = |text: &str| (!text.is_empty()).then(|| text.parse().expect("a prefix"));
+        show::Filter { source: net(source), destination: net(destination), protocol, port }
+    };
+    let table = [
+        (filter("", "", None, None), 3, "everything"),
+        (filter("10.0.0.0/24", "", None, None), 2, "who opened it, as it is called inside"),
+        (filter("192.0.2.1/32", "", None, None), 2, "as it is called outside"),
+        (filter("", "192.0.2.1/32", None, None), 1, "whom to: a published port"),
+        (filter("", "10.0.0.7/32", None, None), 1, "the guest that it is led to"),
+        (filter("10.0.0.7/32", "", None, None), 0, "who answers has opened nothing"),
+        (filter("::/0", "", None, None), 0, "of another family"),
+        (filter("", "", Some(17), None), 1, "a protocol"),
+        (filter("", "", None, Some(80)), 1, "the port outside"),
+        (filter("", "", None, Some(8080)), 1, "the port inside"),
+        (filter("", "", None, Some(53)), 1, "an ICMP identifier is no port"),
+        (filter("10.0.0.0/8", "203.0.113.0/24", Some(17), Some(9)), 1, "all of it"),
+        (filter("10.0.0.0/8", "203.0.113.0/24", Some(17), Some(8)), 0, "all but one"),
+    ];
+    for (filter, expected, why) in table {
+        let sessions = gate.nat.sessions();
+        let found = sessions.iter(gate.now).filter(|(_, session)| filter.matches(session)).count();
+        assert_eq!(found, expected, "{why}: {filter:?}");
+    }
+}
+
+#[test]
+fn a_place_is_empty_when_its_session_has_expired() {
+    let mut gate = gate();
+    gate.flow(&udp("10.0.0.2:9", X));
+    gate.wait(10_000);
+    gate.flow(&udp("10.0.0.3:9", X));
+    let there = |gate: &Gate| {
+        let sessions = gate.nat.sessions();
+        (0..sessions.places() + 1).map(|place| sessions.at(place, gate.now).is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(there(&gate), [true, true, false], "and nothing is behind the last");
+    gate.wait(20_000);
+    assert_eq!(there(&gate), [false, true, false], "L3: 30 s are over, swept or not");
+    gate.nat.sweep(gate.now, 100);
+    assert_eq!(there(&gate), [false, true, false], "the other stays where it is");
 }

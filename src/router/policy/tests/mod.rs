@@ -5,6 +5,7 @@ mod order;
 mod outcomes;
 mod properties;
 mod published;
+mod text;
 
 use std::net::IpAddr;
 

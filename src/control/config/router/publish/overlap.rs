@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::super::super::scope::Scope;
+use crate::control::config::scope::Scope;
 use crate::router::policy::config::Protocol;
 
 /// Ports that are published.
