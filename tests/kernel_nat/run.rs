@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use vswitchd::wire::datagram;
 use vswitchd::wire::packet::Packet;
 
 use super::alike::Names;
@@ -136,13 +137,24 @@ fn whole(outputs: &[Output]) -> Vec<Output> {
         }
         let header = if read.is_ipv6() { 40 } else { read.transport };
         let mut bytes = frame[..14 + header].to_vec();
-        let differs: &[usize] = if read.is_ipv6() { &[4, 5, 6] } else { &[2, 3, 6, 7, 10, 11] };
-        differs.iter().for_each(|at| bytes[14 + at] = 0);
         if read.is_ipv6() {
             bytes[20] = read.protocol;
+        } else {
+            // the identification stays; DF and the place of the piece do not
+            bytes[20..22].fill(0);
         }
         bytes.extend(read.payload);
         joined.push((*wire, bytes));
+    }
+    for (_, bytes) in &mut joined {
+        let packet = &mut bytes[14..];
+        let len = packet.len();
+        if packet[0] >> 4 == 6 {
+            packet[4..6].copy_from_slice(&(len as u16 - 40).to_be_bytes());
+        } else {
+            packet[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            datagram::seal(packet);
+        }
     }
     joined
 }
