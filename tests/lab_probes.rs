@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab_common::sandbox::sandboxed;
 use lab_common::{ids, interface, lab, node, plan, runtime};
-use vswitchd::control::plan::{Cable, Line, PROBE_TIMEOUT, Place, Plan, Probe};
+use vswitchd::control::plan::{Cable, Line, NatKind, PROBE_TIMEOUT, Place, Plan, Probe};
 use vswitchd::lab::netlink::{LinkChange, Netlink};
 use vswitchd::lab::probe::{self, Members};
 use vswitchd::lab::{Lab, netns};
@@ -21,6 +21,8 @@ fn probes_tell_what_is_so() {
         let (mut lab, plan) = two_nodes("probes", &runtime);
         let from = || Place::Node("a".to_owned());
         let interface = |name: &str| Probe::Interface { from: from(), name: name.to_owned() };
+        let servers = [ip("10.9.0.2"), ip("10.9.0.22")];
+        let nat = |kind| Probe::Nat { from: from(), at: "b".to_owned(), servers, kind };
         let table = [
             (Probe::Ping { from: from(), to: ip("10.9.0.2"), sees: None }, true, "v4"),
             (Probe::Ping { from: from(), to: ip("fd09::2"), sees: None }, true, "v6"),
@@ -57,6 +59,9 @@ fn probes_tell_what_is_so() {
                 false,
                 "no default route",
             ),
+            (nat(NatKind::FullCone), true, "nothing is in between, so everybody is let in"),
+            (nat(NatKind::Restricted), false, "strangers are let in"),
+            (nat(NatKind::Symmetric), false, "its port is the same from everywhere"),
             (interface("eth0"), true, "its own"),
             (interface("sw"), false, "the host's"),
         ];
@@ -166,6 +171,40 @@ fn a_listener_that_is_there_is_used() {
 }
 
 #[test]
+fn who_is_seen_at_the_other_side_is_told() {
+    sandboxed("who_is_seen_at_the_other_side_is_told", || {
+        let runtime = runtime("sees");
+        let (_lab, plan) = two_nodes("sees", &runtime);
+        let from = || Place::Node("a".to_owned());
+        let file = netns::open(&netns::path("b")).expect("it is there");
+        let _listener = netns::within(file.as_fd(), || TcpListener::bind("10.9.0.2:8080")).expect("entered");
+        for (family, own, other) in [("v4", "10.9.0.1", "10.9.0.11"), ("v6", "fd09::1", "fd09::11")] {
+            for (sees, expected) in [(own, true), (other, false)] {
+                let sees = Some(ip(sees));
+                let to = if family == "v4" { "10.9.0.2" } else { "fd09::2" };
+                let place = |port: u16| SocketAddr::new(ip(to), port);
+                for probe in [
+                    Probe::Ping { from: from(), to: ip(to), sees },
+                    Probe::Tcp { from: from(), to: place(80), sees },
+                    // there is a listener already, of which nobody can be asked; v6 has none there
+                    Probe::Tcp { from: from(), to: place(8080), sees },
+                    Probe::Udp { from: from(), to: place(53), sees },
+                ] {
+                    let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, expected);
+                    assert_eq!(outcome.ok, expected, "{probe:?}: {outcome:?}");
+                    let said =
+                        if expected { format!("seen as {own}") } else { format!("it is seen as {own}") };
+                    assert!(outcome.detail.ends_with(&said), "{probe:?}: {outcome:?}");
+                }
+            }
+        }
+        let probe = Probe::Ping { from: from(), to: ip("10.9.0.77"), sees: Some(ip("10.9.0.1")) };
+        let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, true);
+        assert!(outcome.detail.contains("not of this lab"), "{outcome:?}");
+    });
+}
+
+#[test]
 fn changed_data_is_noticed() {
     sandboxed("changed_data_is_noticed", || {
         let runtime = runtime("changed");
@@ -202,7 +241,11 @@ fn two_nodes(name: &str, runtime: &std::path::Path) -> (Lab, Plan) {
     let mut plan = plan(name);
     for (n, node_name) in [(1, "a"), (2, "b")] {
         let mut node = node(node_name);
-        let interface = interface("eth0", n, &[&format!("10.9.0.{n}/24"), &format!("fd09::{n}/64")]);
+        let interface = interface(
+            "eth0",
+            n,
+            &[&format!("10.9.0.{n}/24"), &format!("10.9.0.{n}{n}/24"), &format!("fd09::{n}/64")],
+        );
         node.cables.push(Cable { interface, peer: format!("lan{n}"), line: Line(1) });
         plan.nodes.push(node);
     }

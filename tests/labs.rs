@@ -76,6 +76,6 @@ fn labs() -> Vec<PathBuf> {
     let mut labs: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
     labs.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     labs.sort();
-    assert!(labs.len() >= 10, "{labs:?}");
+    assert!(labs.len() >= 14, "{labs:?}");
     labs
 }

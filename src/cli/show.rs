@@ -45,7 +45,8 @@ pub(super) fn run(args: &ShowArgs, choice: Choice<'_>) -> anyhow::Result<ExitCod
 }
 
 fn refuse_options(what: What) -> ! {
-    let message = format!("--src, --dst, --proto, --port and --limit are for `show conntrack`, not for {what}");
+    let message =
+        format!("--src, --dst, --proto, --port and --limit are for `show conntrack`, not for {what}");
     Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
 }
 

@@ -23,6 +23,7 @@ mod links;
 mod machines;
 mod multicast;
 mod publishes;
+mod reach;
 mod routers;
 mod rules;
 mod stp;

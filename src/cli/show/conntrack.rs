@@ -43,8 +43,13 @@ fn pages(
         0 => usize::MAX,
         limit => limit,
     };
-    let mut query =
-        SessionQuery { src: args.src, dst: args.dst, proto: args.proto, port: args.port, ..Default::default() };
+    let mut query = SessionQuery {
+        src: args.src,
+        dst: args.dst,
+        proto: args.proto,
+        port: args.port,
+        ..Default::default()
+    };
     loop {
         query.limit = Some(left.min(PAGE_MAX));
         let page = client.sessions(query.clone())?;

@@ -8,6 +8,9 @@ use crate::control::view::{
 
 /// `show routers`: a block for each.
 pub(super) fn routers(routers: &[GatewayView], colour: bool) -> String {
+    if routers.is_empty() {
+        return "the lab has no routers\n".into();
+    }
     let blocks: Vec<String> = routers.iter().map(|router| block(router, colour)).collect();
     blocks.join("\n")
 }
@@ -21,7 +24,8 @@ fn block(router: &GatewayView, colour: bool) -> String {
         None => "follows no flows: it only routes\n".to_owned(),
     }));
     let GatewayView { incomplete, unreachable, unsent, untold, .. } = router;
-    let counters = format!("incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}");
+    let counters =
+        format!("incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}");
     text + &indented(&counters)
 }
 
@@ -74,7 +78,8 @@ pub(super) fn neighbours(neighbours: &[NeighbourView]) -> String {
 
 /// `show rules`: what iptables and ip6tables would print, each list under the command for it.
 pub(super) fn rules(rules: &[RuleView]) -> String {
-    let is_same = |a: &RuleView, b: &RuleView| (&a.router, &a.family, &a.table) == (&b.router, &b.family, &b.table);
+    let is_same =
+        |a: &RuleView, b: &RuleView| (&a.router, &a.family, &a.table) == (&b.router, &b.family, &b.table);
     let list = |rules: &[RuleView]| {
         let lines: String = rules.iter().map(|rule| rule.text.clone() + "\n").collect();
         format!("# {}: {}\n{lines}", rules[0].router, command(&rules[0]))
@@ -119,7 +124,8 @@ pub(super) fn publishes(publishes: &[PublishView], colour: bool) -> String {
 
 /// `192.168.178.27:80->172.17.0.2:80/tcp`
 fn arrow(publish: &PublishView) -> String {
-    let host = |address: &str| if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+    let host =
+        |address: &str| if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
     let PublishView { listen, port, to, to_port, protocol, .. } = publish;
     format!("{}:{port}->{}:{to_port}/{protocol}", host(listen), host(to))
 }

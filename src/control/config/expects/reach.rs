@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use toml::Spanned;
 
-use super::super::scope::Scope;
 use super::{Lab, endpoint};
+use crate::control::config::scope::Scope;
 use crate::control::plan::{NatKind, Netns, Place, Probe};
 use crate::router::policy::config::Protocol;
 

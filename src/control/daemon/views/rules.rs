@@ -37,9 +37,11 @@ pub(in crate::control::daemon) fn list_rules(router: &Router, registry: &Registr
     });
     let mut legs: Vec<Named<'_>> = named.collect();
     legs.sort_unstable_by_key(|named| named.leg);
-    let knows_ipv6 = legs.iter().any(|named| named.interface.addresses.iter().any(|net| net.addr().is_ipv6()));
+    let knows_ipv6 =
+        legs.iter().any(|named| named.interface.addresses.iter().any(|net| net.addr().is_ipv6()));
     let families = [false, true].into_iter().filter(|ipv6| !ipv6 || knows_ipv6);
-    let list = |ipv6, (table, name)| List { ipv6, table: name, entries: entries(&config, &legs, table, ipv6) };
+    let list =
+        |ipv6, (table, name)| List { ipv6, table: name, entries: entries(&config, &legs, table, ipv6) };
     families.flat_map(|ipv6| TABLES.map(|table| list(ipv6, table))).collect()
 }
 

@@ -141,7 +141,8 @@ mod tests {
         let all = |places: usize, room: usize| {
             let (mut from, mut seen, mut pieces) = (0, Vec::new(), 0);
             loop {
-                let piece = Piece::new(from..from + places, room, Filter::default()).look(nat.sessions(), now);
+                let piece =
+                    Piece::new(from..from + places, room, Filter::default()).look(nat.sessions(), now);
                 pieces += 1;
                 seen.extend(piece.found.iter().map(|session| session.origin));
                 match piece.next() {

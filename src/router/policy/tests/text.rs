@@ -182,8 +182,10 @@ fn lines_come_with_what_they_have_matched() {
     policy.count(RuleId::Egress(BR1), 100);
     policy.count(RuleId::Icc(BR1), 20);
     policy.count(RuleId::Published(0), 7);
-    let counted: Vec<_> =
-        list(&config, &legs, Table::Filter, false).iter().map(|entry| entry.counted(|rule| policy.counts(rule))).collect();
+    let counted: Vec<_> = list(&config, &legs, Table::Filter, false)
+        .iter()
+        .map(|entry| entry.counted(|rule| policy.counts(rule)))
+        .collect();
     let table = [
         ("-A DOCKER-FORWARD -i br1 -c 2 120 -j ACCEPT", "M10: one line for both"),
         ("-A DOCKER -d 10.1.0.2/32 ! -i br1 -o br1 -p tcp -m tcp --dport 80 -c 1 7 -j ACCEPT", "M8"),
