@@ -11,7 +11,7 @@ use super::conntrack::{Flow, Key};
 use super::craft::TCP;
 use super::describe::{Output, describe};
 use super::kernel::Kernel;
-use super::place::Wire;
+use super::place::{Who, Wire};
 use super::talk::{Action, Hosts, Talk};
 
 const IO: &str = "the kernel's side works";
@@ -48,6 +48,8 @@ pub(crate) struct Run<'a> {
     began: Instant,
     /// Errors of the kernel's own, by receiver.
     errors: BTreeMap<Vec<u8>, usize>,
+    /// The last packet was for the gateway itself, or for a port that it publishes.
+    local: bool,
 }
 
 impl<'a> Run<'a> {
@@ -58,7 +60,7 @@ impl<'a> Run<'a> {
         let run = kernel.next_run();
         let hosts = [Hosts::new(talks.len(), run), Hosts::new(talks.len(), run)];
         let (names, errors) = (Names::default(), BTreeMap::new());
-        Self { kernel, ours, talks, hosts, names, began: Instant::now(), errors }
+        Self { kernel, ours, talks, hosts, names, began: Instant::now(), errors, local: false }
     }
 
     /// Does it on both sides; how they differ. Tables are looked at if `tables` says so.
@@ -67,13 +69,15 @@ impl<'a> Run<'a> {
             Action::Wait(time) => self.wait(*time)?,
             _ => self.tell(action)?,
         };
-        let flows = if tables { self.compare_tables()? } else { BTreeMap::new() };
+        // what is for the gateway may be followed by the kernel alone, see there
+        let flows = if tables || self.local { self.compare_tables()? } else { BTreeMap::new() };
         Ok(Deed { outputs, flows })
     }
 
     fn tell(&mut self, action: &Action) -> Result<Vec<Output>, String> {
         let Some(sent) = self.hosts[0].frame(&self.talks, action) else { return Ok(vec![]) };
         let outputs = in_order(self.kernel.tell(sent.0, &sent.1).expect(IO));
+        self.local = is_for_the_gateway(&sent.1);
         self.hosts[0].hear(action, &sent, &outputs);
         let now = self.began.elapsed();
         let Some(ours) = &mut self.ours else { return Ok(outputs) };
@@ -115,6 +119,11 @@ impl<'a> Run<'a> {
         }
         Ok(flows)
     }
+}
+
+fn is_for_the_gateway(frame: &[u8]) -> bool {
+    let packet = Packet::quoted(frame.get(14..).unwrap_or_default());
+    packet.is_some_and(|packet| Who::of(packet.destination).is_none_or(Who::is_gateway))
 }
 
 fn is_piece(frame: &[u8]) -> bool {
