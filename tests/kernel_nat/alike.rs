@@ -94,6 +94,7 @@ impl Names {
         self.learn(&sent.0.1[14..], &bytes, &ours.1[14..]);
         self.rename(&mut bytes);
         forget_id(&sent.0.1[14..], &mut bytes, &ours.1[14..]);
+        forget_speaker(&mut bytes, &ours.1[14..]);
         kernel.1[..14] == ours.1[..14] && bytes == ours.1[14..]
     }
 
@@ -242,13 +243,29 @@ fn forget_id(sent: &[u8], kernel: &mut [u8], ours: &[u8]) {
     }
     let id = |packet: &[u8]| u16::from_be_bytes([packet[4], packet[5]]);
     let before = u16::from_be_bytes([kernel[10], kernel[11]]);
-    // of what was put together again, nobody has summed up the header
-    if before == 0 && ours[10..12] == [0, 0] {
-        return kernel[4..6].copy_from_slice(&ours[4..6]);
-    }
     let after = checksum::update(before, id(kernel), id(ours));
     kernel[4..6].copy_from_slice(&ours[4..6]);
     kernel[10..12].copy_from_slice(&after.to_be_bytes());
+}
+
+/// An error that the gateway makes about a flow of which only a port is translated (N3) is, in the kernel, from whom the packet was
+/// for; ours is from the gateway.
+fn forget_speaker(kernel: &mut [u8], ours: &[u8]) {
+    let Some((theirs, own)) = Packet::quoted(kernel).zip(Packet::quoted(ours)) else { return };
+    let at = theirs.transport;
+    let quoted = kernel.get(at + 8..).and_then(Packet::quoted);
+    let made = theirs.ttl == 64 && own.ttl == 64 && matches!(theirs.protocol, ICMP | ICMPV6);
+    if !made || theirs.source == own.source || quoted.is_none_or(|quoted| quoted.destination != theirs.source)
+    {
+        return;
+    }
+    let (place, sum) = if kernel[0] >> 4 == 6 { (8..24, at + 2) } else { (12..16, 10) };
+    for word in place.step_by(2) {
+        let short = |bytes: &[u8], at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let after = checksum::update(short(kernel, sum), short(kernel, word), short(ours, word));
+        kernel[sum..sum + 2].copy_from_slice(&after.to_be_bytes());
+        kernel[word..word + 2].copy_from_slice(&ours[word..word + 2]);
+    }
 }
 
 fn equal(kernel: &Flow, ours: &Flow) -> bool {

@@ -6,6 +6,7 @@ use vswitchd::sim::Rng;
 
 use super::craft::{Damage, ICMP, ICMPV6, Segment, Shape, TCP, UDP, What, frame};
 use super::place::Who::{self, A, B, D, Ext, G1, G2, R, X, Y, Z};
+use super::place::Wire;
 use super::talk::{Action, Complaint, Talk};
 
 /// A story.
@@ -264,7 +265,15 @@ impl Teller {
         let rng = &mut self.rng;
         let v6 = rng.chance(30);
         let by = *rng.pick(&Who::HOSTS);
-        let (source, destination) = (*rng.pick(&Who::ALL), *rng.pick(&Who::ALL));
+        let (mut source, destination) = (*rng.pick(&Who::ALL), *rng.pick(&Who::ALL));
+        if by.wire() == Wire::Out && Who::GUESTS.contains(&source) {
+            // ours knows guests by their wire, and the kernel by what they say
+            source = by;
+        }
+        if v6 && source.is_gateway() {
+            // the kernel lets its own addresses in from outside, if they are of IPv6
+            source = by;
+        }
         let talk = Talk {
             v6,
             protocol: 0,
@@ -400,5 +409,5 @@ fn talk(rng: &mut Rng, taste: Taste) -> Talk {
 
 /// What is not followed: neighbour discovery and groups.
 const fn is_for_neighbours(v6: bool, kind: u8) -> bool {
-    v6 && matches!(kind, 130..=137 | 143)
+    v6 && matches!(kind, 130..=137 | 143 | 151..=153)
 }

@@ -8,6 +8,9 @@ use crate::control::view::{
 
 /// `show routers`: a block for each.
 pub(super) fn routers(routers: &[GatewayView], colour: bool) -> String {
+    if routers.is_empty() {
+        return "the lab has no routers\n".into();
+    }
     let blocks: Vec<String> = routers.iter().map(|router| block(router, colour)).collect();
     blocks.join("\n")
 }
@@ -20,9 +23,10 @@ fn block(router: &GatewayView, colour: bool) -> String {
         Some(usage) => sessions(usage),
         None => "follows no flows: it only routes\n".to_owned(),
     }));
-    let GatewayView { incomplete, unreachable, unsent, untold, .. } = router;
-    let counters =
-        format!("incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}");
+    let GatewayView { incomplete, unreachable, unsent, untold, unlogged, .. } = router;
+    let counters = format!(
+        "incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}  unlogged {unlogged}"
+    );
     text + &indented(&counters)
 }
 
