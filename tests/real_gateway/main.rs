@@ -3,6 +3,7 @@
 #[path = "../real_common/mod.rs"]
 mod real_common;
 
+mod captures;
 mod flood;
 mod leak;
 mod life;
