@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Plane;
 use super::decision::{Answer, Arrival, Decision, Fate, Onward};
-use super::gateway::{Flow, invalidity};
+use super::gateway::{Flow, Gateway, invalidity};
 use super::icmp::{self, Error, local};
 use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, is_link_local};
 use super::mss::Mss;
@@ -239,6 +239,11 @@ impl Plane {
         else {
             return Decision::drop(Reason::RouterLegDown);
         };
+        if let Some(flow) = flow
+            && Gateway::is_direct(flow, arrival, (arrival.leg, own), (route.leg, out))
+        {
+            return Decision::drop(Reason::DirectToInside);
+        }
         if datagram.ttl <= 1 {
             return Decision::drop(Reason::TtlExceeded).and(tell(arrival, Error::TimeExceeded));
         }

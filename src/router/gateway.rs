@@ -96,6 +96,23 @@ impl Gateway {
         Flow { judgement, publish, source: None, ruling: None, to: None, noted: false }
     }
 
+    /// Whether a packet is not to be answered, and its flow not to know of it: what addresses a guest directly ends before
+    /// connection tracking sees it (M1, raw PREROUTING).
+    pub(super) fn is_direct(
+        flow: &mut Flow,
+        arrival: &Arrival<'_>,
+        from: (LegIndex, &Interface),
+        to: (LegIndex, &Interface),
+    ) -> bool {
+        let seen = flow.seen(&packet(arrival));
+        let rule = Policy::is_direct(&passing(flow, from, to, &seen));
+        if rule.is_some() {
+            flow.judgement.disregard();
+            flow.ruling = rule;
+        }
+        rule.is_some()
+    }
+
     /// Asks the rules about a packet that is to be forwarded between these legs, and translates the source of a new flow.
     /// `next_hop` is whom it is handed to.
     pub(super) fn pass(

@@ -259,7 +259,7 @@ impl Nat {
     /// An error is of the flow of the packet that it quotes, and goes the other way. Who sends it does not matter (E1).
     fn judge_error(&self, tuple: &Tuple, icmp: &Icmp<'_>, now: Time) -> Judgement {
         let stray = Judgement::plain(State::Invalid(Invalid::Stray), Some(*tuple));
-        let quoted = icmp.quote(tuple.protocol).and_then(|(quote, _)| Tuple::of(&Packet::quoted(quote)?));
+        let quoted = icmp.quote(tuple.protocol).and_then(|(quote, _)| Tuple::quoted(&Packet::quoted(quote)?));
         let Some(quoted) = quoted.filter(|quoted| quoted.ipv6 == tuple.ipv6) else { return stray };
         let found = quoted.inverted().and_then(|reply| self.sessions.find(&reply, now));
         let Some((slot, direction)) = found else { return stray };
