@@ -114,8 +114,11 @@ impl<'a> Segment<'a> {
             }
             protocol::ICMPV6 => {
                 let icmp = Icmp::parse(packet.payload).ok_or(Invalid::Malformed)?;
-                let untracked =
-                    matches!(icmp.kind, v6::MLD_QUERY..=v6::NEIGHBOUR_ADVERTISEMENT | v6::MLD_REPORT);
+                // and the discovery of multicast routers (RFC 4286)
+                let untracked = matches!(
+                    icmp.kind,
+                    v6::MLD_QUERY..=v6::NEIGHBOUR_ADVERTISEMENT | v6::MLD_REPORT | 151..=153
+                );
                 let segment = if untracked { Self::Untracked } else { Self::Icmp(icmp) };
                 (segment, !verify || right(packet.pseudo_header()))
             }
