@@ -204,8 +204,11 @@ impl Plane {
             IGMP if !datagram.is_ipv6() => consume,
             NO_NEXT_HEADER if datagram.is_ipv6() => consume,
             UDP => {
+                let said =
+                    payload.get(4..6).map_or(0, |len| usize::from(u16::from_be_bytes([len[0], len[1]])));
+                let is_whole = (UDP_LEN..=payload.len()).contains(&said);
                 let unsummed = !datagram.is_ipv6() && payload.get(6..8) == Some(&[0, 0]);
-                match payload.len() >= UDP_LEN && (unsummed || is_sound()) {
+                match is_whole && (unsummed || is_sound()) {
                     true => consume.and(tell(arrival, Error::PortUnreachable)),
                     false => Decision::drop(Reason::ChecksumWrong),
                 }
@@ -239,7 +242,13 @@ impl Plane {
         else {
             return Decision::drop(Reason::RouterLegDown);
         };
-        if datagram.ttl <= 1 {
+        let direct = match (&self.gateway, flow.as_ref()) {
+            (Some(gateway), Some(flow)) => {
+                gateway.is_direct(flow, arrival, (arrival.leg, own), (route.leg, out))
+            }
+            _ => false,
+        };
+        if datagram.ttl <= 1 && !direct {
             return Decision::drop(Reason::TtlExceeded).and(tell(arrival, Error::TimeExceeded));
         }
         if is_link_local(source) {
@@ -247,6 +256,7 @@ impl Plane {
         }
         let cut = match fit(arrival, out.mtu) {
             Ok(cut) => cut,
+            Err(_) if direct => None,
             Err(error) => {
                 return Decision::drop(Reason::MtuExceeded).and(error.and_then(|error| tell(arrival, error)));
             }

@@ -96,6 +96,18 @@ impl Gateway {
         Flow { judgement, publish, source: None, ruling: None, to: None, noted: false }
     }
 
+    /// Whether a packet ends before anything is said about it, be it too long or too late: M1 is asked before routing.
+    pub(super) fn is_direct(
+        &self,
+        flow: &Flow,
+        arrival: &Arrival<'_>,
+        from: (LegIndex, &Interface),
+        to: (LegIndex, &Interface),
+    ) -> bool {
+        let packet = packet(arrival);
+        self.policy.is_direct(&passing(flow, from, to, &flow.seen(&packet)))
+    }
+
     /// Asks the rules about a packet that is to be forwarded between these legs, and translates the source of a new flow.
     /// `next_hop` is whom it is handed to.
     pub(super) fn pass(

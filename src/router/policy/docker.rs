@@ -30,9 +30,12 @@ fn invalid(rules: &Rules, passing: &Passing<'_>) -> Option<Ruling> {
 /// M1, which is asked before everything (raw PREROUTING): the user cannot allow it. Guests that are not hidden are addressed
 /// by what they are called, so it is not for them (M12).
 fn direct(passing: &Passing<'_>) -> Option<Ruling> {
-    let (leg, interface) = passing.to;
-    let direct = comes_in(passing) && !passing.destination_nat && !is_routed(interface);
-    direct.then_some(Ruling::Drop(RuleId::Direct(leg)))
+    is_direct(passing).then_some(Ruling::Drop(RuleId::Direct(passing.to.0)))
+}
+
+/// Whether somebody addresses a guest directly from elsewhere.
+pub(super) fn is_direct(passing: &Passing<'_>) -> bool {
+    comes_in(passing) && !passing.destination_nat && !is_routed(passing.to.1)
 }
 
 /// C1, M3: the user's rules, whatever state the packet is in.

@@ -172,6 +172,12 @@ impl Policy {
         self.rules.filter(passing, visit)
     }
 
+    /// Whether nobody is to hear anything about a packet, because it is for a guest by an address that is not for others (M1, raw
+    /// PREROUTING).
+    pub fn is_direct(&self, passing: &Passing<'_>) -> bool {
+        docker::is_direct(passing)
+    }
+
     /// Asks about a packet again, now that it is a real one: every rule that matched counts it, and those that want a line
     /// about it get one. `packet` is the packet as it came, and `frame` the frame around it; empty if there is none.
     pub fn note(&mut self, passing: &Passing<'_>, frame: &[u8], packet: &[u8], now: Time) {
