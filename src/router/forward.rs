@@ -204,8 +204,11 @@ impl Plane {
             IGMP if !datagram.is_ipv6() => consume,
             NO_NEXT_HEADER if datagram.is_ipv6() => consume,
             UDP => {
+                let said =
+                    payload.get(4..6).map_or(0, |len| usize::from(u16::from_be_bytes([len[0], len[1]])));
+                let is_whole = (UDP_LEN..=payload.len()).contains(&said);
                 let unsummed = !datagram.is_ipv6() && payload.get(6..8) == Some(&[0, 0]);
-                match payload.len() >= UDP_LEN && (unsummed || is_sound()) {
+                match is_whole && (unsummed || is_sound()) {
                     true => consume.and(tell(arrival, Error::PortUnreachable)),
                     false => Decision::drop(Reason::ChecksumWrong),
                 }

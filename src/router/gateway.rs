@@ -11,7 +11,7 @@
 use std::net::IpAddr;
 
 use super::decision::Arrival;
-use super::interface::{Interface, Interfaces, SourceNat, is_link_local};
+use super::interface::{Interface, Interfaces, Role, SourceNat, is_link_local};
 use super::nat::Nat;
 use super::nat::judgement::{Judgement, Refusal, State};
 use super::nat::ports::{Filtering, Range};
@@ -139,6 +139,11 @@ impl Gateway {
             Ruling::Accept => {}
             Ruling::Drop(rule) => return Err((denial(rule, flow.judgement.state), None)),
             Ruling::Reject(with, _) => return Err((Reason::RuleReject, Some(with))),
+        }
+        // what is not followed cannot be translated: neighbour discovery for somebody else's wire, with a private address
+        let hides = !matches!(from.1.inside.source_nat, SourceNat::None) && from.1.role == Role::Inside;
+        if flow.judgement.state == State::Untracked && hides && from.0 != to.0 && self.drops_invalid() {
+            return Err((Reason::ConntrackInvalid, None));
         }
         if flow.judgement.withheld {
             return Err((Reason::RedirectTranslated, None));
