@@ -152,7 +152,8 @@ reasons! {
     NotForRouter = "not-for-router",
     /// Only published ports come into a container network (M9).
     NotPublished = "not-published",
-    /// The virtio-net header asks for a checksum beyond the end of the frame.
+    /// The virtio-net header asks for a checksum beyond the end of the frame, or, of a packet to be routed, where it would be
+    /// written over addresses or ports.
     OffloadChecksum = "offload-checksum",
     /// The virtio-net header promises headers (IP, TCP, UDP) that the frame does not have.
     OffloadHeaders = "offload-headers",

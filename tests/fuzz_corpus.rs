@@ -28,8 +28,23 @@ fn bpdu() {
 }
 
 #[test]
+fn fragments() {
+    replay("fragments", bodies::fragments);
+}
+
+#[test]
 fn frame() {
     replay("frame", bodies::frame);
+}
+
+#[test]
+fn gateway() {
+    replay("gateway", bodies::gateway);
+}
+
+#[test]
+fn icmp_error() {
+    replay("icmp_error", bodies::icmp_error);
 }
 
 #[test]
@@ -45,6 +60,16 @@ fn mld() {
 #[test]
 fn neighbour() {
     replay("neighbour", bodies::neighbour);
+}
+
+#[test]
+fn options() {
+    replay("options", bodies::options);
+}
+
+#[test]
+fn packet() {
+    replay("packet", bodies::packet);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 // A counting allocator is an `unsafe impl` by its nature. It hands every call to the system's own.
 #![allow(unsafe_code)]
 
+#[path = "no_allocation/gateway.rs"]
+mod gateway;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;

@@ -5,11 +5,23 @@
 
 #![allow(dead_code, reason = "each target uses one")]
 
+mod fragments;
+mod gate;
+mod gateway;
+mod icmp_error;
+mod input;
+mod options;
+mod packet;
 mod story;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub(crate) use self::fragments::fragments;
+pub(crate) use self::gateway::gateway;
+pub(crate) use self::icmp_error::icmp_error;
+pub(crate) use self::options::options;
+pub(crate) use self::packet::packet;
 pub(crate) use self::story::story;
 
 use vswitchd::bridge::guard::source::SourceGuard;

@@ -15,9 +15,9 @@ use super::neighbour::hear::{Heard, Says};
 use super::rewrite::Rewrite;
 use crate::frame::{Gso, LegIndex, Offload, Passage};
 use crate::verdict::Reason;
-use crate::wire::checksum;
-use crate::wire::datagram::Datagram;
+use crate::wire::datagram::{Datagram, ICMP, ICMPV6, TCP, UDP};
 use crate::wire::mac::Mac;
+use crate::wire::{checksum, icmp, tcp, udp};
 
 /// What becomes of a frame. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +157,10 @@ impl<'a> Arrival<'a> {
         let packet = passage.payload();
         let datagram = Datagram::parse(packet).map_err(|_| Reason::IpMalformed)?;
         let packet = &packet[..datagram.len];
-        let start = usize::from(offload.csum_start).checked_sub(passage.headers.payload);
-        // one that is not behind the IP header is a lie, and would be written into it
-        let start = start.filter(|start| offload.needs_csum && *start >= datagram.transport);
-        let partial = start.map(|start| (start, usize::from(offload.csum_offset)));
+        let partial = match offload.needs_csum {
+            true => Some(unfinished(&datagram, passage.headers.payload, offload)?),
+            false => None,
+        };
         let transport = match offload.gso {
             Gso::None => None,
             Gso::TcpV4 | Gso::TcpV6 => {
@@ -182,6 +182,11 @@ impl<'a> Arrival<'a> {
         })
     }
 
+    /// Whether it is the packet's own transport checksum that is yet to be made, not that of another packet in it.
+    pub fn is_partial(&self) -> bool {
+        self.partial.is_some_and(|(start, _)| start == self.datagram.transport)
+    }
+
     /// Bytes that have to fit through (V13).
     pub fn size(&self) -> usize {
         self.segment.unwrap_or(self.datagram.len)
@@ -195,4 +200,21 @@ impl<'a> Arrival<'a> {
             field.copy_from_slice(&sum.to_be_bytes());
         }
     }
+}
+
+/// Where a checksum that is yet to be made is summed from, and where it goes, in bytes from the IP header. It must be the
+/// packet's own, or that of a packet within it: anywhere else it would be written over what a flow is known by, after a router
+/// has looked at it and translated it.
+fn unfinished(datagram: &Datagram, payload: usize, offload: &Offload) -> Result<(usize, usize), Reason> {
+    let (start, offset) = (usize::from(offload.csum_start), usize::from(offload.csum_offset));
+    let start = start.checked_sub(payload).ok_or(Reason::OffloadChecksum)?;
+    let within = start.checked_sub(datagram.transport).ok_or(Reason::OffloadChecksum)?;
+    let fits = match datagram.protocol {
+        ICMP | ICMPV6 => (within, offset) == (0, icmp::CHECKSUM_AT),
+        TCP => (within, offset) == (0, tcp::CHECKSUM_AT) || within >= tcp::HEADER_LEN,
+        UDP => (within, offset) == (0, udp::CHECKSUM_AT) || within >= udp::HEADER_LEN,
+        // ports of others, and calls, are in their first eight bytes
+        _ => within + offset >= 8,
+    };
+    if fits { Ok((start, offset)) } else { Err(Reason::OffloadChecksum) }
 }

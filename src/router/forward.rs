@@ -265,7 +265,7 @@ impl Plane {
         };
         let rewrite = Rewrite { translation, ttl: Some(datagram.ttl - 1), mss };
         let neighbour = self.neighbours.resolve(route.leg, next_hop, now);
-        let partial = arrival.partial.is_some();
+        let partial = arrival.is_partial();
         let onward = Onward { leg: route.leg, src: out.mac, next_hop, neighbour, rewrite, partial, cut };
         // who speaks to a translated address knows of no other
         let redirects = own.redirects && translation.is_none();

@@ -106,7 +106,8 @@ impl Datagram {
     /// Reads a packet; bytes beyond its length are padding.
     ///
     /// # Errors
-    /// [`Malformed`] if it is of another version, cut off, or of a wrong header checksum.
+    /// [`Malformed`] if it is of another version, cut off, of a wrong header checksum, or of more
+    /// extension headers than anybody needs.
     pub fn parse(packet: &[u8]) -> Result<Self, Malformed> {
         Self::read(packet, false)
     }
@@ -318,7 +319,7 @@ fn parse_ipv6(packet: &[u8], quoted: bool) -> Result<Datagram, Malformed> {
         IpAddr::V6(Ipv6Addr::from(octets))
     };
     let (mut protocol, mut announced, mut at, mut fragment) = (fixed[6], 6, IPV6_LEN, None);
-    for _ in 0..EXTENSIONS_MAX {
+    for count in 0.. {
         let size = match protocol {
             HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS => {
                 (usize::from(*packet.get(at + 1).ok_or(Malformed)?) + 1) * 8
@@ -327,6 +328,10 @@ fn parse_ipv6(packet: &[u8], quoted: bool) -> Result<Datagram, Malformed> {
             FRAGMENT => FRAGMENT_LEN,
             _ => break,
         };
+        // to take the next one for what is sent would be to take it for something else than others do
+        if count == EXTENSIONS_MAX {
+            return Err(Malformed);
+        }
         let header = packet.get(at..at + size).ok_or(Malformed)?;
         let later = match (protocol, header) {
             (FRAGMENT, &[_, _, o0, o1, i0, i1, i2, i3]) => {
@@ -432,6 +437,13 @@ mod tests {
         }
     }
 
+    /// So many destination options, and UDP.
+    fn chain(count: usize) -> Vec<u8> {
+        let mut chain = [60, 0, 1, 4, 0, 0, 0, 0].repeat(count);
+        chain[(count - 1) * 8] = UDP;
+        chain
+    }
+
     #[test]
     fn ipv6_headers() {
         let read = |next, payload: &[u8]| {
@@ -447,6 +459,8 @@ mod tests {
             (44, &[17, 0, 0, 0, 0, 0, 0, 9, 1], Ok((17, 48, None)), "an atomic fragment is none"),
             (51, &[6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Ok((6, 52, None)), "authentication counts in words"),
             (59, &[], Ok((59, 40, None)), "nothing follows"),
+            (60, &chain(8), Ok((UDP, 104, None)), "as many headers as anybody needs"),
+            (60, &chain(9), Err(Malformed), "one more, which must not be taken for what is sent"),
         ];
         for (next, payload, expected, why) in table {
             assert_eq!(read(*next, payload), *expected, "{why}");

@@ -12,7 +12,7 @@ use vswitchd::fabric::{Change, Membership, Station};
 use vswitchd::frame::{LinkId, NodeId, Plug, PortId};
 
 use super::frames::{GROUPS_V4, GROUPS_V6, HOST, STATIONS, station};
-use super::input::Input;
+use crate::bodies::input::Input;
 
 /// Ports of either bridge: the even ones of the first, the odd ones of the second. The first of each is the host's.
 pub(super) const PORTS: u8 = 8;

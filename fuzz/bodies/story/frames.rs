@@ -10,7 +10,7 @@ use vswitchd::wire::mac::Mac;
 use vswitchd::wire::membership::Question;
 use vswitchd::wire::{checksum, igmp, mld};
 
-use super::input::Input;
+use crate::bodies::input::Input;
 
 /// The host's own address.
 pub(super) const HOST: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);

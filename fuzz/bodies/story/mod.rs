@@ -13,7 +13,6 @@
 
 mod changes;
 mod frames;
-mod input;
 mod laws;
 
 use std::time::Duration;
@@ -24,8 +23,8 @@ use vswitchd::sim::{Action, Model};
 use vswitchd::time::Time;
 
 use self::changes::{PORTS, Taste};
-use self::input::{Event, Input};
 use self::laws::{Bounds, Watcher};
+use super::input::Input;
 
 /// How many ticks one moment may take: each may sweep 256 entries and send 64 frames, and there are neither many of the
 /// one nor of the other.
@@ -66,6 +65,20 @@ fn event(taste: Taste, input: &mut Input<'_>) -> Event {
         14 => Event::Skip(input.pick(&[1, SECOND, 10 * SECOND, 260 * SECOND, 300 * SECOND, 4000 * SECOND])),
         _ => Event::Tick,
     }
+}
+
+/// What happens next.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a fuzzer makes one at a time")]
+enum Event {
+    /// A frame or a change.
+    Act(Action),
+    /// Time passes, and what becomes due meanwhile is done in time.
+    Pass(u64),
+    /// Time passes, and nobody does what is due.
+    Skip(u64),
+    /// What is due is done.
+    Tick,
 }
 
 struct Stage {

@@ -193,15 +193,21 @@ impl Gather {
         [0, 1].into_iter().filter_map(end).min().unwrap_or(Time::NEVER)
     }
 
-    /// Gives one datagram up whose time is over, if there is one; says where it came in, and writes the beginning of its
-    /// first piece to `out` if that was there.
+    /// Gives one datagram up whose time is over, if there is one; says where it came in, and writes its first piece,
+    /// and what follows that without a gap, to `out` if that was there.
     pub fn expire(&mut self, now: Time, out: &mut Vec<u8>) -> Option<LegIndex> {
         let slot = self.oldest.into_iter().find(|slot| *slot != NIL && self.is_expired(*slot, now))?;
         let queue = self.queues[slot as usize].as_ref()?;
         let leg = queue.leg;
-        if let Some(block) = self.blocks.get(queue.first).filter(|_| queue.head_len > 0) {
+        if queue.head_len > 0 {
             out.extend_from_slice(&queue.head[..queue.head_len]);
-            out.extend_from_slice(block.bytes());
+            // one that is longer than a block would seem to be cut off
+            for (_, block) in self.blocks.chain(queue.first) {
+                if out.len() != queue.head_len + block.offset {
+                    break;
+                }
+                out.extend_from_slice(block.bytes());
+            }
         }
         self.remove(slot);
         Some(leg)

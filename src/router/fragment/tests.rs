@@ -115,6 +115,16 @@ fn n50_n51_time() {
 }
 
 #[test]
+fn a_first_piece_longer_than_a_block_was_cut_off_when_its_time_was_over() {
+    let mut rig = Rig::new();
+    let sent = pieces(&whole(false, 1, 5, 9000), 5000, 5);
+    rig.take(&sent[0]);
+    let mut first = vec![];
+    assert_eq!(rig.gather.expire(START + Duration::from_secs(30), &mut first), Some(LEG));
+    assert_eq!(first, sent[0], "or it cannot be told about");
+}
+
+#[test]
 fn n50_pieces_too_far_apart_are_not_of_one() {
     for (between, expected) in [(63, true), (64, false)] {
         let mut rig = Rig::new();

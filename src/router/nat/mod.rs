@@ -62,9 +62,10 @@ impl Nat {
         &self.sessions
     }
 
-    /// Follows flows differently from now on.
-    pub fn configure(&mut self, settings: Settings) {
+    /// Follows flows differently from now on, and at most `max` of them.
+    pub fn configure(&mut self, settings: Settings, max: usize) {
         self.settings = settings;
+        self.sessions.set_max(max);
     }
 
     /// Finds out what a packet is. `partial` says that its transport checksum is still to be made (V9).
@@ -126,8 +127,12 @@ impl Nat {
         {
             return Err(Refusal::Clash);
         }
-        if self.sessions.is_full() && draft.replaces.is_none() && draft.evicts.is_none() {
-            draft.victim = Some(self.sessions.victim(&tuple, now).ok_or(Refusal::Full)?);
+        let going = [draft.replaces, draft.evicts].iter().flatten().count();
+        match (self.sessions.len() - going + 1).checked_sub(self.sessions.max()) {
+            None | Some(0) => {}
+            Some(1) => draft.victim = Some(self.sessions.victim(&tuple, now).ok_or(Refusal::Full)?),
+            // there may be fewer than there are: one more would have to push several out
+            Some(_) => return Err(Refusal::Full),
         }
         draft.confirmed = true;
         Ok(())

@@ -132,6 +132,11 @@ impl Sessions {
         self.len() >= self.max
     }
 
+    /// There may be that many from now on. Those that are too many stay until they end.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max.min(u32::MAX as usize / 4);
+    }
+
     /// How many there may be.
     pub fn max(&self) -> usize {
         self.max
@@ -305,7 +310,7 @@ impl Sessions {
 
     /// Doubles, up to the limit.
     fn grow(&mut self) {
-        let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max);
+        let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max).max(self.slots.len() + 1);
         self.slots.reserve_exact(capacity - self.slots.len());
         self.free.reserve_exact(capacity - self.free.len());
         self.flows.grow(2 * capacity);
