@@ -1,117 +1,96 @@
-//! The gateway between real kernels: what passes it arrives, from whom it should, and nothing private leaks.
+//! What a running gateway shows of itself: the flows of its guests, who opened them, and what its rules have matched.
 
 mod real_common;
 
-#[path = "real_gateway/flood.rs"]
-mod flood;
-#[path = "real_gateway/leak.rs"]
-mod leak;
-#[path = "real_gateway/life.rs"]
-mod life;
-#[path = "real_gateway/programs.rs"]
-mod programs;
-#[path = "real_gateway/sockets.rs"]
-mod sockets;
-#[path = "real_gateway/transfers.rs"]
-mod transfers;
+use real_common::{File, alone, ping, says, show, vswitchd};
+use serde_json::Value;
+use vswitchd::control::view::{
+    ConntrackView, GatewayView, NeighbourView, NetworkView, PublishView, RouteView, RuleView,
+};
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+const LAB: &str = r#"
+[[network]]
+name = "docker0"
+[[network]]
+name = "lan"
+[[router]]
+name = "gw"
+[[router.interface]]
+network = "docker0"
+address = "172.17.0.1/16"
+role = "inside"
+[[router.interface]]
+network = "lan"
+address = "192.168.178.27/24"
+role = "outside"
+[[router.route]]
+to = "default"
+via = "192.168.178.1"
+[[router.publish]]
+listen = "192.168.178.27:80"
+to = "172.17.0.2:8080"
+[[node]]
+name = "boxA"
+[[node.interface]]
+name = "eth0"
+network = "docker0"
+address = "172.17.0.2/16"
+gateway = "172.17.0.1"
+[[node]]
+name = "pc"
+[[node.interface]]
+name = "eth0"
+network = "lan"
+address = "192.168.178.5/24"
+"#;
 
-/// The kinds of ports that a machine may have: with offloads, without, and a veth's end.
-const KINDS: [&str; 3] = ["tap", "plain", "raw"];
-/// The router's addresses on the LAN, of both families.
-const ROUTER: [&str; 2] = ["192.168.178.27", "2001:db8:178::27"];
-/// Where every guest is to be asked; at the router, at 8000 and more.
-const GUEST_PORT: u16 = 4000;
+#[test]
+fn a_gateway_tells_what_passes_through_it() {
+    alone("a_gateway_tells_what_passes_through_it", || {
+        let file = File::new("gateway", LAB);
+        let running = file.start();
+        let outcome = ping("boxA", "192.168.178.5");
+        assert!(outcome.ok, "{}", outcome.detail);
 
-/// A gateway, a guest behind it and a machine beyond it for every kind of port. Published are the guests' ports, at 8000
-/// for the first of [`KINDS`] and so on, with TCP and UDP, IPv4 and IPv6.
-fn lab() -> String {
-    let mut text = format!(
-        "[[network]]\nname = \"docker0\"\n[[network]]\nname = \"lan\"\n[[router]]\nname = \"gw\"\n\
-         [[router.interface]]\nnetwork = \"docker0\"\naddress = [\"172.17.0.1/16\", \"fd00:17::1/64\"]\nrole = \"inside\"\n\
-         [[router.interface]]\nnetwork = \"lan\"\naddress = [\"{}/24\", \"{}/64\"]\nrole = \"outside\"\n",
-        ROUTER[0], ROUTER[1]
-    );
-    for (n, _) in KINDS.iter().enumerate() {
-        text += &publish(n);
-    }
-    for kind in KINDS {
-        for (node, network, gateways) in [
-            (kind.to_owned(), "docker0", "gateway = [\"172.17.0.1\", \"fd00:17::1\"]\n"),
-            (far(kind), "lan", ""),
-        ] {
-            let wire = format!("wire-{node}");
-            let plug = match kind {
-                "raw" => {
-                    write!(
-                        text,
-                        "[[port]]\nname = \"{wire}\"\nnetwork = \"{network}\"\nkind = \"raw\"\ninterface = \"{wire}\"\n"
-                    )
-                    .expect("a string grows");
-                    format!("peer = \"{wire}\"")
-                }
-                "plain" => format!("network = \"{network}\"\noffload = false"),
-                _ => format!("network = \"{network}\""),
-            };
-            let addresses = [address(&node, false), address(&node, true)];
-            let prefix = if network == "lan" { 24 } else { 16 };
-            write!(
-                text,
-                "[[node]]\nname = \"{node}\"\n[[node.interface]]\nname = \"eth0\"\n{plug}\n\
-                 address = [\"{}/{prefix}\", \"{}/64\"]\n{gateways}",
-                addresses[0], addresses[1]
-            )
-            .expect("a string grows");
-        }
-    }
-    text
-}
+        let lines = says(&["show", "conntrack", "--proto", "icmp", "--src", "172.17.0.2"]);
+        let line = lines.lines().next().expect("the ping's");
+        let flow = "src=192.168.178.5 dst=192.168.178.27 type=0 code=0";
+        assert!(line.starts_with("ipv4     2 icmp     1 ") && line.contains(flow), "masqueraded: {line}");
+        assert_eq!(says(&["show", "conntrack", "--port", "53"]), "", "nobody has asked for a name");
+        let said = vswitchd(&["show", "conntrack", "--limit", "1"]).stderr;
+        assert!(String::from_utf8_lossy(&said).contains("sessions have been shown"), "{said:?}");
 
-/// The published ports of the nth guest.
-fn publish(n: usize) -> String {
-    let mut text = String::new();
-    for (ipv6, router) in [(false, ROUTER[0].to_owned()), (true, format!("[{}]", ROUTER[1]))] {
-        let guest = match address(KINDS[n], ipv6) {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        write!(
-            text,
-            "[[router.publish]]\nlisten = \"{router}:{}\"\nprotocol = [\"tcp\", \"udp\"]\nto = \"{guest}:{GUEST_PORT}\"\n",
-            published(KINDS[n])
-        )
-        .expect("a string grows");
-    }
-    text
-}
+        let all: ConntrackView = show("conntrack");
+        let icmp: Vec<_> = all.sessions.iter().filter(|session| session.protocol == "icmp").collect();
+        assert_eq!((icmp.len(), icmp[0].replied, icmp[0].opened_by.as_str()), (1, true, "boxA:eth0"));
+        let [gateway]: [GatewayView; 1] = show("routers");
+        let usage = gateway.conntrack.expect("it follows flows");
+        assert_eq!((usage.max, usage.count >= all.sessions.len()), (65_536, true));
+        assert_eq!(usage.holders[0].port, "boxA:eth0", "who opened the most: {usage:?}");
 
-/// The machine beyond the gateway with this kind of port.
-fn far(kind: &str) -> String {
-    format!("far-{kind}")
-}
+        let routes: Vec<RouteView> = show("routes");
+        assert_eq!(routes[0].text, "default via 192.168.178.1 dev gw/lan");
+        assert_eq!(routes[0].text, says(&["show", "routes"]).lines().next().expect("a line"));
+        let neighbours: Vec<NeighbourView> = show("neighbors");
+        let known: Vec<_> = neighbours.iter().map(|n| (n.dev.as_str(), n.dst.as_str())).collect();
+        assert_eq!(known, [("gw/docker0", "172.17.0.2"), ("gw/lan", "192.168.178.5")]);
+        assert!(neighbours.iter().all(|neighbour| neighbour.lladdr.is_some()), "{neighbours:?}");
 
-/// A node's address.
-fn address(node: &str, ipv6: bool) -> IpAddr {
-    let kind = node.strip_prefix("far-");
-    let n = KINDS.iter().position(|k| *k == kind.unwrap_or(node)).expect("one of them");
-    let text = match (kind.is_some(), ipv6) {
-        (true, false) => format!("192.168.178.{}", 20 + n),
-        (true, true) => format!("2001:db8:178::{}", 20 + n),
-        (false, false) => format!("172.17.0.{}", 2 + n),
-        (false, true) => format!("fd00:17::{}", 2 + n),
-    };
-    text.parse().expect("an address")
-}
+        let rules: Vec<RuleView> = show("rules");
+        let masquerade = rules.iter().find(|rule| rule.text.ends_with("-j MASQUERADE")).expect("C15");
+        assert!(masquerade.text.contains("-s 172.17.0.0/16 ! -o docker0 "), "{masquerade:?}");
+        assert_eq!((masquerade.count.map(|count| count.packets > 0), masquerade.line), (Some(true), Some(8)));
+        let [publish]: [PublishView; 1] = show("publish");
+        assert_eq!((publish.translated.packets, publish.line), (0, 19), "nobody has come");
 
-/// The router's port that leads to a guest.
-fn published(kind: &str) -> u16 {
-    let n = KINDS.iter().position(|k| *k == kind).expect("one of them");
-    8000 + u16::try_from(n).expect("few")
-}
-
-/// The router's address on the LAN.
-fn router(ipv6: bool) -> IpAddr {
-    ROUTER[usize::from(ipv6)].parse().expect("an address")
+        let networks: Vec<NetworkView> = show("networks");
+        assert_eq!(networks[0].links, ["docker0/gw"]);
+        let counters = networks[0].counters;
+        assert!(counters.received > 0 && counters.learned > 0, "{counters:?}");
+        let stations: Vec<Value> = show("fdb");
+        let own = stations.iter().find(|station| station["ifname"] == "docker0/gw");
+        assert_eq!(own.expect("the router is at its end of the wire")["state"], "permanent");
+        running.stop();
+        file.assert_nothing_left();
+    });
 }
