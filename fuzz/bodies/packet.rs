@@ -81,7 +81,7 @@ fn readers_agree(packet: &[u8]) {
     });
     let of_view = view.map(|p| {
         let fragment = p.fragment.map(|f| (f.id, f.offset, f.more));
-        let len = p.total_len();
+        let len = p.len;
         (p.source, p.destination, p.protocol, p.transport, len, p.ttl, p.tos, p.dont_fragment, fragment)
     });
     assert_eq!(of_datagram, of_view, "{packet:02x?}");

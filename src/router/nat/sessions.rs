@@ -201,11 +201,14 @@ impl Sessions {
     /// Who may go to make room for a flow with that tuple (L2).
     pub fn victim(&self, tuple: &Tuple, now: Time) -> Option<Slot> {
         let hash = self.hash(tuple);
-        let nodes = (0..EVICTION_RANGE).flat_map(|nth| self.flows.near(hash, nth));
-        nodes.map(|node| place(node).0).find(|slot| {
-            let session = self.session(*slot);
-            session.expires <= now || !session.assured || session.track.is_closing()
-        })
+        let near = || {
+            let nodes = (0..EVICTION_RANGE).flat_map(|nth| self.flows.near(hash, nth));
+            nodes.map(|node| place(node).0)
+        };
+        let may_go = |session: &Session| !session.assured || session.track.is_closing();
+        // one that is over and was not swept yet harms nobody
+        let over = near().find(|slot| self.session(*slot).expires <= now);
+        over.or_else(|| near().find(|slot| may_go(self.session(*slot))))
     }
 
     /// Adds a session whose tuples are no other's. There must be room.

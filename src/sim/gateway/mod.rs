@@ -101,8 +101,6 @@ pub struct Gateway {
     told: Vec<(IpAddr, Time)>,
     /// What may be said of what never came.
     owed: Vec<Owed>,
-    /// Nothing is overlooked that is known to be different.
-    strict: bool,
     /// What was wrong with what the real one chose.
     illegal: Option<String>,
 }
@@ -142,11 +140,6 @@ impl Gateway {
     /// How TCP is followed: whether the middle of a connection starts one (T6), and whether windows count (T9).
     pub fn follow_tcp(&mut self, loose: bool, liberal: bool) {
         self.tracking = Tracking { loose, liberal };
-    }
-
-    /// Overlooks nothing, not even what is known to be different.
-    pub fn be_strict(&mut self) {
-        self.strict = true;
     }
 
     /// Other rules: what was published and is not any more ends (N2 holds for the rest).
@@ -271,7 +264,7 @@ impl Gateway {
             return vec![];
         };
         if self.is_direct(travel.leg, sent_to) {
-            return if self.strict { vec![] } else { self.asked_too_late(&packet, src, sent_to, travel) };
+            return vec![];
         }
         let mut judged = self.flows.judge(&packet, self.tracking, travel.now);
         let tuple = Tuple::of(&packet).unwrap_or(Tuple {
@@ -330,24 +323,6 @@ impl Gateway {
             self.owed.push(Owed { sent: travel.sent.to_vec(), kind, code, since: travel.now });
         }
         self.leave(packet, out, next_hop, travel.piece, false, false)
-    }
-
-    /// Known to be different: M1 is asked behind flows, and behind what is said of hops and sizes.
-    fn asked_too_late(&mut self, sent: &[u8], src: IpAddr, dst: IpAddr, travel: &Travel<'_>) -> Vec<Wanted> {
-        let _ = self.flows.judge(sent, self.tracking, travel.now);
-        if !self.is_believed(travel.leg, src, dst) {
-            return vec![];
-        }
-        let Some((out, _)) = self.route(dst) else { return vec![] };
-        let mtu = usize::from(self.interface(out).mtu);
-        let said = match (src.is_ipv4(), packet::ttl(sent) <= 1) {
-            (true, true) => self.error(travel, 11, 0, 0),
-            (false, true) => self.error(travel, 3, 0, 0),
-            _ if !packet::dont_fragment(sent) || sent.len() <= mtu => vec![],
-            (true, false) => self.error(travel, 3, 4, mtu as u32),
-            (false, false) => self.error(travel, 2, 0, mtu as u32),
-        };
-        said.into_iter().map(|wanted| Wanted { may: true, ..wanted }).collect()
     }
 
     /// Destination NAT, before the way is chosen.

@@ -94,16 +94,12 @@ impl Gateway {
         }
         // C16: the hairpin, of whatever network
         if guards(there) && from == to && rewritten && self.is_target(&tuple) {
-            // known to be different
-            let stops = !self.strict && there.inside.internal && !there.inside.icc && state != State::New;
-            return if stops { Verdict::Drop } else { Verdict::Accept };
+            return Verdict::Accept;
         }
         if guards(there) && !there.inside.internal {
             // M8, for guests of the same network too: the hairpin, which works however icc is set
             let opened = rewritten || (is_routed(there) && from != to);
-            // known to be different: M8 asks for no state
-            let asks = self.strict || state == State::New;
-            if opened && asks && self.is_target(&tuple) {
+            if opened && self.is_target(&tuple) {
                 return Verdict::Accept;
             }
             if is_routed(there) && from != to && matches!(tuple.protocol, ICMP | ICMPV6) {

@@ -23,8 +23,6 @@ pub struct Stage<'a, S> {
     /// The last packet that each side of a talk has heard, and which host has.
     heard: Vec<[Option<(usize, Vec<u8>)>; 2]>,
     id: u16,
-    /// Nothing is overlooked that is known to be different.
-    strict: bool,
     /// How many packets passed the gateway.
     pub passed: usize,
 }
@@ -53,7 +51,6 @@ impl<'a, S: System> Stage<'a, S> {
             now: Time::ZERO,
             heard: vec![[None, None]; story.talks.len()],
             id: 0,
-            strict: false,
             passed: 0,
         }
     }
@@ -66,14 +63,6 @@ impl<'a, S: System> Stage<'a, S> {
     /// The time.
     pub fn now(&self) -> Time {
         self.now
-    }
-
-    /// Overlooks nothing, not even what is known to be different.
-    #[must_use]
-    pub fn strictly(mut self) -> Self {
-        self.strict = true;
-        self.model.be_strict();
-        self
     }
 
     /// Does it on both sides.
@@ -160,9 +149,7 @@ impl<'a, S: System> Stage<'a, S> {
                 _ => true,
             };
             let own = packet::transport(&packet).is_some_and(|(own, _)| own == protocol);
-            // known to be different: E3 lets errors quote a first piece
-            let piece = !packet::is_v6(&packet) && packet[6] & 0x20 != 0 && !self.strict;
-            if own && !answers && !piece {
+            if own && !answers {
                 self.heard[talk][usize::from(!reply)] = Some((usize::from(port.0), packet));
             }
         }
