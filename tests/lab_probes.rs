@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab_common::sandbox::sandboxed;
 use lab_common::{ids, interface, lab, node, plan, runtime};
-use vswitchd::control::plan::{Cable, Line, NatKind, PROBE_TIMEOUT, Place, Plan, Probe};
+use vswitchd::control::plan::{Cable, Line, NatKind, PROBE_TIMEOUT, Place, Plan, Probe, Seen};
 use vswitchd::lab::netlink::{LinkChange, Netlink};
 use vswitchd::lab::probe::{self, Members};
 use vswitchd::lab::{Lab, netns};
@@ -180,7 +180,7 @@ fn who_is_seen_at_the_other_side_is_told() {
         let _listener = netns::within(file.as_fd(), || TcpListener::bind("10.9.0.2:8080")).expect("entered");
         for (family, own, other) in [("v4", "10.9.0.1", "10.9.0.11"), ("v6", "fd09::1", "fd09::11")] {
             for (sees, expected) in [(own, true), (other, false)] {
-                let sees = Some(ip(sees));
+                let sees = Some(ip(sees).into());
                 let to = if family == "v4" { "10.9.0.2" } else { "fd09::2" };
                 let place = |port: u16| SocketAddr::new(ip(to), port);
                 for probe in [
@@ -198,7 +198,17 @@ fn who_is_seen_at_the_other_side_is_told() {
                 }
             }
         }
-        let probe = Probe::Ping { from: from(), to: ip("10.9.0.77"), sees: Some(ip("10.9.0.1")) };
+        for (keeps_port, expected) in [(true, true), (false, false)] {
+            let sees = Some(Seen { address: ip("10.9.0.1"), keeps_port: Some(keeps_port) });
+            for probe in [
+                Probe::Tcp { from: from(), to: at("10.9.0.2:80"), sees },
+                Probe::Udp { from: from(), to: at("10.9.0.2:53"), sees },
+            ] {
+                let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, expected);
+                assert_eq!(outcome.ok, expected, "no NAT changes it: {probe:?}: {outcome:?}");
+            }
+        }
+        let probe = Probe::Ping { from: from(), to: ip("10.9.0.77"), sees: Some(ip("10.9.0.1").into()) };
         let outcome = probe::run(&probe, &plan, PROBE_TIMEOUT, true);
         assert!(outcome.detail.contains("not of this lab"), "{outcome:?}");
     });

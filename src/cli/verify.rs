@@ -9,7 +9,6 @@
 //! which things happen.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,7 +20,7 @@ use super::failure::{EXIT_CANNOT, EXIT_NO};
 use super::progress::Progress;
 use super::run::load_or_report;
 use crate::control::daemon::{Daemon, Options};
-use crate::control::plan::{Expect, Place, Probe};
+use crate::control::plan::{Expect, Place, Probe, Seen};
 use crate::control::protocol::What;
 use crate::control::view::View;
 use crate::lab::probe::{self, Members, Outcome};
@@ -174,8 +173,16 @@ fn describe(probe: &Probe) -> String {
         Place::Host => "the host".to_owned(),
         Place::Node(name) => name.clone(),
     };
-    let seen =
-        |sees: &Option<IpAddr>| sees.map_or_else(String::new, |sees| format!(", which sees it as {sees}"));
+    let seen = |sees: &Option<Seen>| {
+        sees.map_or_else(String::new, |Seen { address, keeps_port }| {
+            let port = match keeps_port {
+                None => "",
+                Some(true) => " with its own port",
+                Some(false) => " with another port",
+            };
+            format!(", which sees it as {address}{port}")
+        })
+    };
     match probe {
         Probe::Arp { from, to } => format!("{} has the owner of {to} in its ARP cache", place(from)),
         Probe::Drops { port, reason } => format!("frames are dropped at {port} because of {reason}"),

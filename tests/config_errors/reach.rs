@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vswitchd::control::plan::{NatKind, Place, Probe};
+use vswitchd::control::plan::{NatKind, Place, Probe, Seen};
 
 use super::plan;
 use super::routers::{GATEWAY, assert_found_at_gateway};
@@ -20,8 +20,8 @@ fn expect(kind: &str, from: &str, to: &str, more: &str) -> String {
 
 #[test]
 fn whom_the_other_side_sees() {
-    let sees = Some(IpAddr::from([192, 168, 178, 20]));
-    let text = expect("tcp", "remote", "192.168.178.27:80", "sees = \"192.168.178.20\"\n");
+    let sees = Some(Seen { address: IpAddr::from([192, 168, 178, 20]), keeps_port: Some(true) });
+    let text = expect("tcp", "remote", "192.168.178.27:80", "sees = \"192.168.178.20\"\nkeeps_port = true\n");
     let from = Place::Node("remote".into());
     let to = "192.168.178.27:80".parse().expect("an endpoint");
     assert_eq!(plan(&format!("{GATEWAY}{text}")).expects[0].probe, Probe::Tcp { from, to, sees });
@@ -59,6 +59,16 @@ fn whom_the_other_side_sees() {
             "nobody sees what does not arrive",
             &expect("ping", "remote", "172.17.0.2", "sees = \"192.168.178.20\"\nresult = \"fail\"\n"),
             &[(23, "`sees` is about an attempt that succeeds")],
+        ),
+        (
+            "a port of nobody's",
+            &expect("udp", "web", "192.168.178.20:53", "keeps_port = true\n"),
+            &[(23, "`keeps_port` without `sees`")],
+        ),
+        (
+            "a ping has no port",
+            &expect("ping", "remote", "172.17.0.2", "sees = \"192.168.178.20\"\nkeeps_port = true\n"),
+            &[(24, "`keeps_port` is about the port that who answers sees")],
         ),
         (
             "a route answers nobody",

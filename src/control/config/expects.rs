@@ -93,6 +93,12 @@ fn check_keys(scope: &mut Scope, raw: &RawExpect, kind: Kind) {
             "only for \"ping\", \"tcp\" and \"udp\"",
             "`sees` is the address that who answers must see it come from",
         ),
+        (
+            raw.keeps_port.span(),
+            &[Tcp, Udp],
+            "only for \"tcp\" and \"udp\"",
+            "`keeps_port` is about the port that who answers sees",
+        ),
     ];
     for (span, only, label, message) in keys {
         let Some(span) = span.filter(|_| !only.contains(&kind)) else { continue };

@@ -217,6 +217,7 @@ tables! {
         at: String,
         join: bool,
         sees: String,
+        keeps_port: bool,
         result: String,
         timeout: Seconds,
     }

@@ -101,8 +101,8 @@ pub enum Probe {
         from: Place,
         /// Who is to answer.
         to: IpAddr,
-        /// The address that who answers must see it come from.
-        sees: Option<IpAddr>,
+        /// Whom who answers must see.
+        sees: Option<Seen>,
     },
     /// `kind = "route"`: `from` has exactly this route in its main table.
     Route {
@@ -126,8 +126,8 @@ pub enum Probe {
         from: Place,
         /// Where to.
         to: SocketAddr,
-        /// The address that the listener must see it come from.
-        sees: Option<IpAddr>,
+        /// Whom the listener must see.
+        sees: Option<Seen>,
     },
     /// `kind = "udp"`: as `tcp`, with datagrams that must come back unchanged.
     Udp {
@@ -135,9 +135,24 @@ pub enum Probe {
         from: Place,
         /// Where to.
         to: SocketAddr,
-        /// The address that who answers must see it come from.
-        sees: Option<IpAddr>,
+        /// Whom who answers must see.
+        sees: Option<Seen>,
     },
+}
+
+/// Whom the other side sees (`sees`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The address that it all comes from.
+    pub address: IpAddr,
+    /// Whether the port that it comes from is the sender's own (`keeps_port`); `None` if that does not matter.
+    pub keeps_port: Option<bool>,
+}
+
+impl From<IpAddr> for Seen {
+    fn from(address: IpAddr) -> Self {
+        Self { address, keeps_port: None }
+    }
 }
 
 /// How long a probe may take before it counts as failed, unless the file says otherwise (`timeout`, in seconds).

@@ -9,7 +9,7 @@ mod legs;
 mod reach;
 mod router;
 
-pub use expect::{Expect, NatKind, PROBE_TIMEOUT, Place, Probe, StpState};
+pub use expect::{Expect, NatKind, PROBE_TIMEOUT, Place, Probe, Seen, StpState};
 pub use legs::{LegView, Settings, default_vlans};
 pub use router::{Policy, Publish, Route, Router, RouterInterface, Rule};
 

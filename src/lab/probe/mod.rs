@@ -20,7 +20,6 @@ mod witness;
 pub use multicast::{Members, multicast};
 pub use views::{drops, fdb, mdb, stp};
 
-use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use self::attempt::Deadline;
 use self::witness::{Watched, Witness};
 use super::netlink::Netlink;
 use super::{netns, runner};
-use crate::control::plan::{Netns, PROBE_TIMEOUT, Place, Plan, Probe};
+use crate::control::plan::{Netns, PROBE_TIMEOUT, Place, Plan, Probe, Seen};
 use crate::router::policy::config::Protocol;
 
 /// How long what is expected to fail is tried, unless the file says otherwise.
@@ -74,7 +73,7 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
         }),
         Probe::Ping { from, to, sees } => enter(from).and_then(|at| {
             let reached = plan.owner(*to).map(|owner| (owner, Watched::Ping(*to)));
-            seen(reached.as_ref(), *sees, || ping::probe(&at, *to, timeout))
+            seen(reached.as_ref(), *sees, || ping::probe(&at, *to, timeout).map(|said| (said, None)))
         }),
         Probe::Route { from, to } => look(from, timeout, succeed, |netlink| has_route(netlink, *to)),
         Probe::Tcp { from, to, sees } => enter(from).and_then(|at| {
@@ -91,20 +90,26 @@ pub fn run(probe: &Probe, plan: &Plan, timeout: Duration, succeed: bool) -> Outc
     result.into()
 }
 
-/// Tries something, and whether it is seen where it arrives as coming from `sees`, if that is asked for.
+/// Tries something, and looks whom who answers sees, if that is asked for. `attempt` also tells the port that it came from.
 fn seen(
     reached: Option<&(Netns, Watched)>,
-    sees: Option<IpAddr>,
-    attempt: impl FnOnce() -> Result<String, String>,
+    sees: Option<Seen>,
+    attempt: impl FnOnce() -> Result<(String, Option<u16>), String>,
 ) -> Result<String, String> {
-    let Some(sees) = sees else { return attempt() };
+    let Some(sees) = sees else { return attempt().map(|(said, _)| said) };
     let Some((owner, watched)) = reached else {
         return Err("who answers is not of this lab, and cannot be asked whom it sees".to_owned());
     };
     let witness = Witness::open(&open(owner)?, *watched)?;
-    let said = attempt()?;
-    witness.confirm(sees)?;
-    Ok(format!("{said}, seen as {sees}"))
+    let (said, own) = attempt()?;
+    let port = witness.confirm(sees.address)?;
+    match sees.keeps_port {
+        Some(keeps) if keeps != (port == own) => {
+            let word = |port: Option<u16>| port.map_or("none".to_owned(), |port| port.to_string());
+            Err(format!("its port {} is seen as {}", word(own), word(port)))
+        }
+        _ => Ok(format!("{said}, seen as {}", sees.address)),
+    }
 }
 
 /// The namespace of whoever looks.

@@ -23,17 +23,18 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How soon the listener notices that it is no longer needed.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Connects, and if the listener is ours, exchanges data.
+/// Connects, and if the listener is ours, exchanges data. Also gives the port that it came from.
 pub(super) fn probe(
     at: &OwnedFd,
     reached: Option<(Netns, SocketAddr)>,
     to: SocketAddr,
     timeout: Duration,
-) -> Result<String, String> {
+) -> Result<(String, Option<u16>), String> {
     let listener = reached.map(|(owner, there)| listen(&owner, there)).transpose()?.flatten();
     let sent = noise(BYTES);
     let deadline = Deadline::after(timeout);
     let done = AtomicBool::new(false);
+    let mut own = None;
     thread::scope(|scope| {
         if let Some(listener) = &listener {
             scope.spawn(|| serve(listener, &done));
@@ -41,6 +42,7 @@ pub(super) fn probe(
         let result = deadline.retry(|| {
             let started = now();
             let stream = connect(at, to, &deadline)?;
+            own = stream.local_addr().ok().map(|own| own.port());
             if listener.is_none() {
                 return Ok(format!("connected in {}", milliseconds(now() - started)));
             }
@@ -50,6 +52,7 @@ pub(super) fn probe(
         done.store(true, Ordering::Relaxed);
         result
     })
+    .map(|said| (said, own))
 }
 
 /// A listener of ours; `None` if there is one already.

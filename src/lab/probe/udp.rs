@@ -18,13 +18,13 @@ const SIZES: [usize; 3] = [1, 512, 1232];
 /// How long to wait for one before it is sent again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Sends datagrams of several sizes until each has come back.
+/// Sends datagrams of several sizes until each has come back. Also gives the port that they came from.
 pub(super) fn probe(
     at: &OwnedFd,
     reached: Option<(Netns, SocketAddr)>,
     to: SocketAddr,
     timeout: Duration,
-) -> Result<String, String> {
+) -> Result<(String, Option<u16>), String> {
     let server = reached.map(|(owner, there)| bind(&owner, there)).transpose()?.flatten();
     let client = client(at, to).map_err(|e| e.to_string())?;
     let deadline = Deadline::after(timeout);
@@ -41,7 +41,8 @@ pub(super) fn probe(
                 .map(drop)
         });
         done.store(true, Ordering::Relaxed);
-        result.map(|()| format!("{} datagrams in {}", SIZES.len(), milliseconds(now() - started)))
+        let own = client.local_addr().ok().map(|own| own.port());
+        result.map(|()| (format!("{} datagrams in {}", SIZES.len(), milliseconds(now() - started)), own))
     })
 }
 

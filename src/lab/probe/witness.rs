@@ -44,28 +44,28 @@ impl Witness {
         Ok(Self { socket, watched })
     }
 
-    /// What has arrived came from there, and all of it.
-    pub(super) fn confirm(&self, expected: IpAddr) -> Result<(), String> {
-        let mut confirmed = false;
+    /// What has arrived came from there, and all of it. Gives the port that the last of it came from.
+    pub(super) fn confirm(&self, expected: IpAddr) -> Result<Option<u16>, String> {
+        let mut last = None;
         let mut packet = [0; HEADERS];
         loop {
             match (&self.socket).read(&mut packet) {
                 Ok(length) => match self.watched.source(&packet[..length]) {
-                    Some(source) if source == expected => confirmed = true,
-                    Some(source) => return Err(format!("it is seen as {source}")),
+                    Some((source, port)) if source == expected => last = Some(port),
+                    Some((source, _)) => return Err(format!("it is seen as {source}")),
                     None => {}
                 },
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 Err(e) => return Err(e.to_string()),
             }
         }
-        if confirmed { Ok(()) } else { Err("nobody was seen there".to_owned()) }
+        last.ok_or_else(|| "nobody was seen there".to_owned())
     }
 }
 
 impl Watched {
-    /// Who sent it, if it is one of them.
-    fn source(self, packet: &[u8]) -> Option<IpAddr> {
+    /// Who sent it, and from which port, if it is one of them.
+    fn source(self, packet: &[u8]) -> Option<(IpAddr, Option<u16>)> {
         let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match sliced.net? {
             LaxNetSlice::Ipv4(ip) => {
@@ -76,22 +76,23 @@ impl Watched {
             }
             LaxNetSlice::Arp(_) => return None,
         };
-        let is_it = match (self, sliced.transport?) {
-            (Self::Ping(to), TransportSlice::Icmpv4(icmp)) => {
-                to == destination && matches!(icmp.icmp_type(), Icmpv4Type::EchoRequest(_))
+        let is_for = |to: SocketAddr, port| to == SocketAddr::new(destination, port);
+        let port = match (self, sliced.transport?) {
+            (Self::Ping(to), TransportSlice::Icmpv4(icmp)) if to == destination => {
+                matches!(icmp.icmp_type(), Icmpv4Type::EchoRequest(_)).then_some(None)?
             }
-            (Self::Ping(to), TransportSlice::Icmpv6(icmp)) => {
-                to == destination && matches!(icmp.icmp_type(), Icmpv6Type::EchoRequest(_))
+            (Self::Ping(to), TransportSlice::Icmpv6(icmp)) if to == destination => {
+                matches!(icmp.icmp_type(), Icmpv6Type::EchoRequest(_)).then_some(None)?
             }
-            (Self::Tcp(to), TransportSlice::Tcp(tcp)) => {
-                to == SocketAddr::new(destination, tcp.destination_port()) && tcp.syn() && !tcp.ack()
+            (Self::Tcp(to), TransportSlice::Tcp(tcp)) if is_for(to, tcp.destination_port()) => {
+                (tcp.syn() && !tcp.ack()).then_some(Some(tcp.source_port()))?
             }
-            (Self::Udp(to), TransportSlice::Udp(udp)) => {
-                to == SocketAddr::new(destination, udp.destination_port())
+            (Self::Udp(to), TransportSlice::Udp(udp)) if is_for(to, udp.destination_port()) => {
+                Some(udp.source_port())
             }
-            _ => false,
+            _ => return None,
         };
-        is_it.then_some(source)
+        Some((source, port))
     }
 }
 
@@ -134,12 +135,13 @@ mod tests {
         };
         let to: SocketAddr = "10.0.0.2:80".parse().expect("one");
         let elsewhere: SocketAddr = "10.0.0.3:80".parse().expect("one");
-        let from = Some("192.0.2.1".parse::<IpAddr>().expect("an address"));
+        let address = "192.0.2.1".parse::<IpAddr>().expect("an address");
+        let from = |port| Some((address, port));
         for (watched, packet, expected, why) in [
             (
                 Watched::Udp(to),
                 end(ipv4().udp(5, 80)),
-                from,
+                from(Some(5)),
                 "a datagram, of which only the headers are read",
             ),
             (Watched::Udp(to), end(ipv4().udp(5, 81)), None, "another port"),
@@ -150,10 +152,10 @@ mod tests {
                 "for somebody else: what it sends itself",
             ),
             (Watched::Tcp(to), end(ipv4().udp(5, 80)), None, "another protocol"),
-            (Watched::Tcp(to), tcp("s", 80), from, "the first segment"),
+            (Watched::Tcp(to), tcp("s", 80), from(Some(4000)), "the first segment"),
             (Watched::Tcp(to), tcp("sa", 80), None, "an answer"),
             (Watched::Tcp(to), tcp("a", 80), None, "of a connection that was there before"),
-            (Watched::Ping(to.ip()), echo(true), from, "a request"),
+            (Watched::Ping(to.ip()), echo(true), from(None), "a request"),
             (Watched::Ping(to.ip()), echo(false), None, "a reply"),
             (Watched::Ping(to.ip()), vec![0x45, 0], None, "half a header"),
         ] {

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{Lab, endpoint};
 use crate::control::config::scope::Scope;
-use crate::control::plan::{NatKind, Netns, Place, Probe};
+use crate::control::plan::{NatKind, Netns, Place, Probe, Seen};
 use crate::router::policy::config::Protocol;
 
 impl Lab<'_> {
@@ -17,7 +17,7 @@ impl Lab<'_> {
         scope: &mut Scope,
         text: &Spanned<String>,
         protocol: Protocol,
-    ) -> Option<(SocketAddr, Option<IpAddr>)> {
+    ) -> Option<(SocketAddr, Option<Seen>)> {
         let to = endpoint(scope, text, "192.168.50.5")?;
         self.check_owner(scope, text, to.ip(), false);
         let reached = self.plan.reached(protocol, to);
@@ -31,14 +31,19 @@ impl Lab<'_> {
         Some((to, sees))
     }
 
-    /// The address that whoever answers is to see.
+    /// Whom whoever answers is to see.
     pub(super) fn sees(
         &self,
         scope: &mut Scope,
         to: &Spanned<String>,
         address: IpAddr,
         is_ours: bool,
-    ) -> Option<IpAddr> {
+    ) -> Option<Seen> {
+        if let (Some(span), true) = (self.raw.keeps_port.span(), self.raw.sees.is_absent()) {
+            scope
+                .error(span, "by whom?", "`keeps_port` without `sees`")
+                .help("add the address that it must be seen to come from, like sees = \"192.168.178.27\"");
+        }
         let text = self.raw.sees.given()?;
         let sees = scope.ip(text, "192.168.178.27")?;
         if sees.is_ipv4() != address.is_ipv4() {
@@ -60,7 +65,7 @@ impl Lab<'_> {
                 .help("only a node or the host can tell whom it sees");
             return None;
         }
-        Some(sees)
+        Some(Seen { address: sees, keeps_port: self.raw.keeps_port.value().copied() })
     }
 
     /// Who is behind which kind of NAT, as seen from where.
