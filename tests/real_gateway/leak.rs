@@ -26,7 +26,10 @@ impl Watch {
             socket
         });
         socket.set_nonblocking(true).expect("a socket");
-        Self(socket)
+        let mut watch = Self(socket);
+        // what came before the filter was there says nothing
+        while watch.seen().is_some() {}
+        watch
     }
 
     /// The first packet from a guest's address that went by, if one did.

@@ -8,7 +8,7 @@ use vswitchd::sim::Rng;
 use crate::leak::Watch;
 use crate::real_common::lab_common::{eventually, runtime};
 use crate::real_common::{self, File, alone, config, in_node, says};
-use crate::{GUEST_PORT, address, far, lab, published, router};
+use crate::{GUEST_PORT, address, far, lab, published, router, runs};
 
 #[test]
 fn iperf3_passes_both_ways() {
@@ -191,16 +191,6 @@ fn a_stun_client_finds_each_kind_of_nat() {
 fn start(node: &str, script: &str) -> Child {
     let mut command = real_common::command(&["exec", node, "--", "sh", "-c", script]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program was built")
-}
-
-/// Whether a program is installed; says so if not.
-fn runs(test: &str, program: &str, argument: &str) -> bool {
-    let ran =
-        Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !ran {
-        eprintln!("SKIPPED: {test}: {program} does not run");
-    }
-    ran
 }
 
 /// Whether somebody listens on [`GUEST_PORT`] with TCP, in the calling thread's namespace.

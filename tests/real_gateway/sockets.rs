@@ -21,6 +21,8 @@ const STREAM: usize = 512 << 10;
 /// The bytes of a datagram, and how many are sent at once.
 const SEGMENT: usize = 1200;
 const SEGMENTS: usize = 40;
+/// The bytes of a datagram that needs fragments.
+const LARGE: usize = 9000;
 
 /// A connection.
 #[derive(Debug)]
@@ -95,28 +97,50 @@ impl Connection {
 
 /// Datagrams there and back, many at once; gives whom the server sees.
 #[track_caller]
-pub(crate) fn datagrams(
-    from: &str,
-    to: SocketAddr,
-    (node, at): (&str, SocketAddr),
-    what: &str,
-) -> SocketAddr {
+pub(crate) fn datagrams(from: &str, to: SocketAddr, at: (&str, SocketAddr), what: &str) -> SocketAddr {
+    let (client, server) = pair(from, to, at, what);
+    for socket in [&client, &server] {
+        in_segments(socket, SEGMENT);
+    }
+    there_and_back(&client, &server, (SEGMENT * SEGMENTS, SEGMENT), what)
+}
+
+/// One datagram there and back that needs fragments; gives whom the server sees.
+#[track_caller]
+pub(crate) fn large_datagrams(from: &str, to: SocketAddr, at: (&str, SocketAddr), what: &str) -> SocketAddr {
+    let (client, server) = pair(from, to, at, what);
+    there_and_back(&client, &server, (LARGE, LARGE), what)
+}
+
+#[track_caller]
+fn pair(from: &str, to: SocketAddr, (node, at): (&str, SocketAddr), what: &str) -> (UdpSocket, UdpSocket) {
     let server = in_node(node, || UdpSocket::bind(at)).unwrap_or_else(|e| panic!("{what}: {e}"));
     let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
     let client = in_node(from, || UdpSocket::bind((any, 0))).expect("a free port");
     client.connect(to).unwrap_or_else(|e| panic!("{what}: {e}"));
     for socket in [&client, &server] {
         socket.set_read_timeout(Some(AGAIN)).expect("a socket");
-        in_segments(socket, SEGMENT);
     }
-    let bytes = random_bytes(SEGMENT * SEGMENTS, 3);
+    (client, server)
+}
+
+/// Sends so many bytes at once, which arrive in datagrams of that size.
+#[track_caller]
+fn there_and_back(
+    client: &UdpSocket,
+    server: &UdpSocket,
+    (length, size): (usize, usize),
+    what: &str,
+) -> SocketAddr {
+    let bytes = random_bytes(length, 3);
+    let mut buffer = vec![0; 2 * size];
     let mut seen = None;
     pass(
         &bytes,
+        size,
         what,
         || drop(client.send(&bytes)),
         || {
-            let mut buffer = [0; 2 * SEGMENT];
             let (length, from) = server.recv_from(&mut buffer).ok()?;
             seen = Some(from);
             Some(buffer[..length].to_vec())
@@ -125,10 +149,10 @@ pub(crate) fn datagrams(
     let seen = seen.expect("they have arrived");
     pass(
         &bytes,
+        size,
         what,
         || drop(server.send_to(&bytes, seen)),
         || {
-            let mut buffer = [0; 2 * SEGMENT];
             let length = client.recv(&mut buffer).ok()?;
             Some(buffer[..length].to_vec())
         },
@@ -138,14 +162,20 @@ pub(crate) fn datagrams(
 
 /// Sends until all has arrived.
 #[track_caller]
-fn pass(bytes: &[u8], what: &str, send: impl Fn(), mut receive: impl FnMut() -> Option<Vec<u8>>) {
+fn pass(
+    bytes: &[u8],
+    size: usize,
+    what: &str,
+    send: impl Fn(),
+    mut receive: impl FnMut() -> Option<Vec<u8>>,
+) {
     let mut received = Vec::new();
     for _ in 0..10 {
         received.clear();
         send();
         while received.len() < bytes.len() {
             let Some(datagram) = receive() else { break };
-            assert!(datagram.len() <= SEGMENT, "{what}: a datagram of {} bytes", datagram.len());
+            assert!(datagram.len() <= size, "{what}: a datagram of {} bytes", datagram.len());
             received.extend(datagram);
         }
         if received.len() == bytes.len() {

@@ -3,9 +3,11 @@
 
 use std::net::SocketAddr;
 
+use vswitchd::control::view::DropView;
+
 use crate::leak::Watch;
-use crate::real_common::{File, alone};
-use crate::sockets::{Connection, datagrams, echo};
+use crate::real_common::{File, alone, show};
+use crate::sockets::{Connection, datagrams, echo, large_datagrams};
 use crate::{GUEST_PORT, KINDS, address, far, lab, published, router};
 
 /// Payloads of pings: an ordinary one, one that just fits, and some that must be fragmented and put together again.
@@ -35,6 +37,32 @@ fn what_is_translated_arrives_unchanged() {
     });
 }
 
+/// The gateway takes less at a time than the machines on both sides: whoever sends too much must be told, in terms of its
+/// own flow.
+#[test]
+fn a_narrower_way_is_found_out() {
+    alone("transfers::a_narrower_way_is_found_out", || {
+        let text = lab().replace("role = ", "mtu = 1300\nrole = ");
+        let file = File::new("narrow", &text);
+        let running = file.start();
+        let mut watch = Watch::open(&far("tap"));
+        for guest in KINDS {
+            for ipv6 in [false, true] {
+                out_of(guest, &far("tap"), ipv6);
+                into(guest, &far("tap"), ipv6);
+            }
+        }
+        assert_eq!(watch.seen(), None, "no private address is seen beyond the gateway");
+        let drops: Vec<DropView> = show("drops");
+        for port in ["tap:eth0", "far-tap:eth0"] {
+            let told = drops.iter().any(|drop| drop.port == port && drop.reason == "mtu-exceeded");
+            assert!(told, "{port} has sent too much at first: {drops:?}");
+        }
+        assert_eq!(running.stop(), "");
+        file.assert_nothing_left();
+    });
+}
+
 /// A guest asks; the machine beyond sees the router.
 fn out_of(guest: &str, remote: &str, ipv6: bool) {
     let to = SocketAddr::new(address(remote, ipv6), GUEST_PORT);
@@ -48,6 +76,8 @@ fn out_of(guest: &str, remote: &str, ipv6: bool) {
     );
     connection.exchange(&what);
     let seen = datagrams(guest, to, (remote, to), &what);
+    assert_eq!(seen.ip(), router(ipv6), "{what}: whom it sees");
+    let seen = large_datagrams(guest, to, (remote, to), &what);
     assert_eq!(seen.ip(), router(ipv6), "{what}: whom it sees");
     for size in PINGS {
         echo(guest, to.ip(), size, &what);
@@ -63,6 +93,8 @@ fn into(guest: &str, remote: &str, ipv6: bool) {
     assert_eq!(connection.client().ip(), address(remote, ipv6), "{what}: whom it sees");
     connection.exchange(&what);
     let seen = datagrams(remote, to, (guest, at), &what);
+    assert_eq!(seen.ip(), address(remote, ipv6), "{what}: whom it sees");
+    let seen = large_datagrams(remote, to, (guest, at), &what);
     assert_eq!(seen.ip(), address(remote, ipv6), "{what}: whom it sees");
     for size in PINGS {
         echo(remote, to.ip(), size, &what);

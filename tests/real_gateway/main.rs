@@ -1,22 +1,19 @@
 //! The gateway between real kernels: what passes it arrives, from whom it should, and nothing private leaks.
 
+#[path = "../real_common/mod.rs"]
 mod real_common;
 
-#[path = "real_gateway/flood.rs"]
+mod captures;
 mod flood;
-#[path = "real_gateway/leak.rs"]
 mod leak;
-#[path = "real_gateway/life.rs"]
 mod life;
-#[path = "real_gateway/programs.rs"]
 mod programs;
-#[path = "real_gateway/sockets.rs"]
 mod sockets;
-#[path = "real_gateway/transfers.rs"]
 mod transfers;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::process::{Command, Stdio};
 
 /// The kinds of ports that a machine may have: with offloads, without, and a veth's end.
 const KINDS: [&str; 3] = ["tap", "plain", "raw"];
@@ -114,4 +111,14 @@ fn published(kind: &str) -> u16 {
 /// The router's address on the LAN.
 fn router(ipv6: bool) -> IpAddr {
     ROUTER[usize::from(ipv6)].parse().expect("an address")
+}
+
+/// Whether a program is installed; says so if not.
+fn runs(test: &str, program: &str, argument: &str) -> bool {
+    let ran =
+        Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !ran {
+        eprintln!("SKIPPED: {test}: {program} does not run");
+    }
+    ran
 }
