@@ -95,10 +95,8 @@ fn new_sessions(settings: Settings, sessions: std::ops::Range<usize>) {
     assert!(refused == books.drops.total() && refused < books.sent / 100, "{:?}", books.drops);
     let router = gateway.fabric.router(ROUTER).expect("it was added");
     let table = router.sessions().expect("flows are followed");
-    assert!(
-        table.iter(gateway.now).all(|(_, session)| session.counts[0].packets == 1),
-        "each frame is a new flow"
-    );
+    let new = table.iter(gateway.now).filter(|(_, session)| session.counts[0].packets == 1).count();
+    assert!(new > gateway.sessions() / 10 * 9, "nearly every frame is of a new flow: {new}");
 }
 
 struct Gateway {
