@@ -216,6 +216,23 @@ fn a_packet_with_nine_extension_headers_went_out_with_the_guests_address() {
     }
 }
 
+#[test]
+fn neighbour_discovery_that_is_not_followed_went_out_with_the_guests_address() {
+    let IpAddr::V6(source) = ip("fd00::2") else { unreachable!("IPv6") };
+    let IpAddr::V6(target) = ip("2001:db8::9") else { unreachable!("IPv6") };
+    let mut packet = ndp::advertisement(source, station(GUEST), false, target).to_vec();
+    packet[8..24].copy_from_slice(&source.octets());
+    packet[24..40].copy_from_slice(&target.octets());
+    let read = Datagram::parse(&packet).expect("a packet");
+    packet[42..44].fill(0);
+    let sum = !checksum::add(read.pseudo_header(32), checksum::sum(&packet[40..]));
+    packet[42..44].copy_from_slice(&sum.to_be_bytes());
+    let frame = ethernet(gate(GUEST), station(GUEST), 0x86dd, &packet);
+    let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, Offload::NONE)]);
+    assert_eq!(ends, [End::Dropped(Reason::BeyondScope)], "U2: it is of no flow that could hide the guest");
+    assert!(written.iter().all(|(port, ..)| *port == WATCHER));
+}
+
 /// What a guest leaves to hardware must not be a way to write over what the router has written.
 #[test]
 fn checksums_left_to_hardware_were_written_over_translated_addresses_and_ports() {

@@ -94,11 +94,16 @@ fn piece(input: &mut Input<'_>, count: u8) -> Vec<u8> {
         true => (address("fd00::2"), address("2001:db8::9")),
         false => (address("10.0.0.2"), address(input.pick(&["192.0.2.9", "10.0.0.1"]))),
     };
-    let protocol = input.pick(&[UDP, TCP, ICMP, 58, 99]);
+    let protocol = input.pick(&[UDP, TCP, ICMP, 58, 99, FRAGMENT]);
     let id = 7 + u16::from(input.below(3));
     let offset = if far { input.word() } else { u16::from(input.byte()) << 3 } & !7;
     let len = if far { input.word() & 0x7ff } else { u16::from(input.byte()) };
-    let body: Vec<u8> = (0..usize::from(len)).map(|at| (at as u8).wrapping_mul(3) ^ count).collect();
+    let mut body: Vec<u8> = (0..usize::from(len)).map(|at| (at as u8).wrapping_mul(3) ^ count).collect();
+    if protocol == FRAGMENT && offset == 0 {
+        // a piece within a piece
+        let inner = [UDP, 0, 0, 1, 0, 0, 0, 9];
+        body.iter_mut().zip(inner).for_each(|(byte, said)| *byte = said);
+    }
     let extra: &[u8] = match (options, v6) {
         (false, _) => &[],
         (true, true) => &[FRAGMENT, 0, 1, 4, 0, 0, 0, 0],

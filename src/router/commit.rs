@@ -113,16 +113,17 @@ impl Router {
         whole.clear();
         let outcome = self.gather.take(&arrival.datagram, arrival.packet, arrival.leg, now, &mut whole);
         let cause = match outcome {
-            Outcome::Complete(gathered) => {
-                Datagram::parse(&whole).err().map(|_| Reason::FragmentMalformed).or_else(|| {
-                    let datagram = Datagram::parse(&whole).ok()?;
+            Outcome::Complete(gathered) => match Datagram::parse(&whole) {
+                // nobody sends pieces of pieces, and to put them together would need another buffer each time
+                Ok(Datagram { fragment: Some(_), .. }) | Err(_) => Some(Reason::FragmentMalformed),
+                Ok(datagram) => {
                     let packet = &whole[..datagram.len];
                     let (partial, segment) = (None, None);
                     let whole =
                         Arrival { datagram, packet, partial, segment, gathered: Some(gathered), ..*arrival };
                     self.take_whole(&whole, now, emit)
-                })
-            }
+                }
+            },
             Outcome::Kept => None,
             Outcome::Lost(Loss::Full) => Some(Reason::FragmentsFull),
             Outcome::Lost(Loss::Malformed) => Some(Reason::FragmentMalformed),
@@ -178,7 +179,7 @@ impl Router {
                 self.send(to, &work, Rewrite::NONE, Some(arrival.leg), now, emit);
             }
             // pieces are translated one by one, so that one that waits in vain can be quoted as it was sent (N9)
-            Some((max, id)) if onward.rewrite.is_piecewise(arrival.datagram.protocol) => {
+            Some((max, id)) if onward.rewrite.is_piecewise(&arrival.datagram, max) => {
                 self.send_cut(to, &work, (max, id), onward.rewrite, Some(arrival.leg), now, emit);
             }
             Some((max, id)) => {

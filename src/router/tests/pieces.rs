@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::router::fragment::cut::cut;
+use crate::verdict::Reason;
 
 const A: &str = "10.0.0.2";
 const B: &str = "10.0.1.2";
@@ -105,4 +106,23 @@ fn what_never_becomes_complete() {
     rig.packet(0, &pieces(&edited(udp(A, B, 3000), |packet| packet[6] = 0), 1500)[0]);
     rig.wait(Duration::from_secs(31));
     assert!(rig.packets().is_empty(), "what was to go on is lost in silence, as in the kernel");
+}
+
+#[test]
+fn pieces_of_pieces_took_memory_for_each_datagram() {
+    let mut rig = gathering();
+    let (a, b) = ("2001:db8:0::2", "2001:db8:1::2");
+    let head = |next: u8, more: u8, id: u8| [next, 0, 0, more, 0, 0, 0, id];
+    // what is complete is a piece again, and so on
+    let nested = |last: u8| [&head(44, 1, 1)[..], &head(44, 1, 2), &head(UDP, 1, 3), &[last; 8]].concat();
+    let first = packet(a, b, 44, &nested(1));
+    assert_eq!(rig.packet(0, &first).fate, Fate::Gather, "only the innermost counts");
+    let end = packet(
+        a,
+        b,
+        44,
+        &[&head(44, 1, 1)[..], &head(44, 1, 2), &[UDP, 0, 0, 8, 0, 0, 0, 3], &[2; 8]].concat(),
+    );
+    assert_eq!(rig.packet(0, &end).fate, Fate::Drop(Reason::FragmentMalformed));
+    assert!(rig.sent.is_empty());
 }

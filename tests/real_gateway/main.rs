@@ -1,20 +1,14 @@
 //! The gateway between real kernels: what passes it arrives, from whom it should, and nothing private leaks.
 
+#[path = "../real_common/mod.rs"]
 mod real_common;
 
-#[path = "real_gateway/captures.rs"]
 mod captures;
-#[path = "real_gateway/flood.rs"]
 mod flood;
-#[path = "real_gateway/leak.rs"]
 mod leak;
-#[path = "real_gateway/life.rs"]
 mod life;
-#[path = "real_gateway/programs.rs"]
 mod programs;
-#[path = "real_gateway/sockets.rs"]
 mod sockets;
-#[path = "real_gateway/transfers.rs"]
 mod transfers;
 
 use std::fmt::Write as _;
