@@ -98,12 +98,12 @@ gw: 3 routes, 2 neighbors
   712 of 65536 sessions
     700 opened by boxA:eth0
      12 opened by switch
-  incomplete 0  unreachable 4  unsent 0  untold 0
+  incomplete 0  unreachable 4  unsent 0  untold 0  unlogged 0
 
 r: 0 routes, 0 neighbors
   interface  role  mac  mtu  addresses  flags
   follows no flows: it only routes
-  incomplete 0  unreachable 0  unsent 0  untold 0
+  incomplete 0  unreachable 0  unsent 0  untold 0  unlogged 0
 ",
             "a block for each, naming who fills the table",
         ),

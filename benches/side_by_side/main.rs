@@ -2,34 +2,35 @@
 //!
 //! Every system gets the same two namespaces and the same senders and receivers. Rounds are interleaved in an order
 //! drawn anew each time, because a shared machine's speed drifts; what is compared is the ratio to the bare relay
-//! *of the same round*, and its spread over the rounds is printed beside its median. No time is ever asserted.
+//! *of the same round*, and its spread over the rounds is printed beside its median. A gateway is also compared with
+//! the same system without one, and with the other gateway. No time is ever asserted.
+//!
+//! All of it happens in mount and network namespaces of the bench's own, which go with its last process. It takes
+//! down what it has set up before it ends, also when it is told to end.
 
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock for a living")]
 
 mod measure;
+mod report;
 mod systems;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use measure::Machines;
-use systems::{A, B, Programs, Running, System};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use vswitchd::lab::sandbox;
 
-/// What a round yields for one system, by the name of the figure.
-type Figures = BTreeMap<&'static str, f64>;
+use measure::{Amount, Way};
+use report::{Figures, Round};
+use systems::{A, ADDRESS_OF_A, ADDRESS_OF_B, B, Programs, Running, System};
 
-const TCP: &str = "TCP Gbit/s";
-const TCP4: &str = "TCP ×4 Gbit/s";
-const RTT: &str = "RTT µs";
-const RTT99: &str = "RTT p99 µs";
-const RTT1: &str = "RTT 1 CPU µs";
-const CPU: &str = "CPU ns/frame";
-const RSS: &str = "RSS MiB";
-const COLUMNS: [&str; 7] = [TCP, TCP4, RTT, RTT99, RTT1, CPU, RSS];
+/// Somebody wants us to end.
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 struct Options {
     rounds: usize,
@@ -53,6 +54,10 @@ fn main() -> ExitCode {
     }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if INTERRUPTED.load(Ordering::Relaxed) => {
+            eprintln!("\nbench: interrupted; nothing is left behind");
+            ExitCode::from(130)
+        }
         Err(error) => {
             eprintln!("\nbench: {error}");
             ExitCode::FAILURE
@@ -88,6 +93,14 @@ fn options() -> Result<Option<Options>, String> {
 }
 
 fn run(options: &Options) -> io::Result<()> {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&INTERRUPTED))?;
+    }
+    // should only cargo be told to end
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    sandbox::enter()?;
+    // somebody else may run the same bench
+    sandbox::hide_runtime()?;
     measure::count_cpus()?;
     let scratch = std::env::temp_dir().join(format!("vswitchd-bench-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
@@ -99,14 +112,14 @@ fn run(options: &Options) -> io::Result<()> {
         return Err(io::Error::other("the bare relay does not compile"));
     }
     let programs = Programs { vswitchd: env!("CARGO_BIN_EXE_vswitchd").into(), relay, scratch };
-    let systems: Vec<System> = System::ALL.into_iter().filter(|system| wanted(*system, options)).collect();
+    let systems: Vec<System> = System::ALL.into_iter().filter(|system| usable(*system, options)).collect();
 
-    let mut rounds: Vec<BTreeMap<System, Figures>> = Vec::new();
+    let mut rounds: Vec<Round> = Vec::new();
     let mut random = seed();
     for round in 0..options.rounds {
         let mut order = systems.clone();
         shuffle(&mut order, &mut random);
-        let mut figures = BTreeMap::new();
+        let mut figures = Round::new();
         for system in order {
             eprint!("\rround {}/{}: {:<24}", round + 1, options.rounds, system.name());
             let result = measure_one(system, &programs, options);
@@ -116,9 +129,9 @@ fn run(options: &Options) -> io::Result<()> {
     }
     eprintln!("\r{:<60}\r", "");
     if options.json {
-        print_json(&systems, &rounds)
+        report::print_json(&systems, &rounds)
     } else {
-        print_table(&systems, &rounds)
+        report::print_table(&systems, &rounds)
     }
     Ok(())
 }
@@ -132,91 +145,78 @@ impl Drop for Scratch {
     }
 }
 
-fn wanted(system: System, options: &Options) -> bool {
-    let chosen = options.only.is_empty()
-        || system == System::Relay
-        || options.only.iter().any(|part| system.name().to_lowercase().contains(&part.to_lowercase()));
-    if let (true, Some(program)) = (chosen, system.needs())
-        && Command::new(program).arg("--version").output().is_err()
-    {
-        eprintln!("SKIPPED: {} ({program} is not installed)", system.name());
+fn usable(system: System, options: &Options) -> bool {
+    let is_named = |system: System| {
+        options.only.iter().any(|part| system.name().to_lowercase().contains(&part.to_lowercase()))
+    };
+    // a gateway brings along what it is compared with, and so does everything
+    let is_base = || System::ALL.iter().any(|s| is_named(*s) && s.without_gateway() == Some(system));
+    let wanted = options.only.is_empty() || system == System::Relay || is_named(system) || is_base();
+    if let (true, Some(why)) = (wanted, system.lacks()) {
+        eprintln!("SKIPPED: {} ({why})", system.name());
         return false;
     }
-    chosen
+    wanted
 }
 
 fn measure_one(system: System, programs: &Programs, options: &Options) -> io::Result<Figures> {
     let running = Running::start(system, programs)?;
     let pids = running.pids();
-    let machines = Machines {
-        a: format!("/run/netns/{A}"),
-        b: format!("/run/netns/{B}"),
-        address_b: "10.77.0.2".parse().map_err(io::Error::other)?,
-    };
+    let [a, b] = [A, B].map(|netns| format!("/run/netns/{netns}"));
+    let out = Way { client: a.clone(), server: b.clone(), address: ADDRESS_OF_B };
+    let back = Way { client: b, server: a, address: ADDRESS_OF_A };
     let duration = Duration::from_secs_f64(options.seconds);
     let round_trips = (options.seconds * 2000.0) as usize + 10;
     // the first packets teach everybody where everybody is
-    measure::round_trip(&machines, 20)?;
-    let (rtt, rtt99) = measure::round_trip(&machines, round_trips)?;
-    let mut figures = Figures::from([(RTT, rtt), (RTT99, rtt99)]);
-    figures.insert(TCP, measure::tcp(&machines, 1, duration)?);
-    figures.insert(TCP4, measure::tcp(&machines, 4, duration)?);
+    measure::round_trip(&out, 20)?;
+    let (rtt, rtt99) = measure::round_trip(&out, round_trips)?;
+    let mut figures = Figures::from([(report::RTT, rtt), (report::RTT99, rtt99)]);
+    for (name, way, streams) in [
+        (report::TCP, &out, 1),
+        (report::TCP4, &out, 4),
+        (report::TCP_IN, &back, 1),
+        (report::TCP4_IN, &back, 4),
+    ] {
+        let (gigabits, cpu) = watched(&pids, || measure::tcp(way, streams, duration))?;
+        figures.insert(name, gigabits.per_second);
+        if name == report::TCP && !pids.is_empty() {
+            figures.insert(report::CPU_TCP, cpu / 1e6 / gigabits.total);
+        }
+    }
+    for (name, way) in [(report::CALLS, &out), (report::CALLS_IN, &back)] {
+        let (calls, cpu) = watched(&pids, || measure::calls(way, duration))?;
+        figures.insert(name, calls.per_second);
+        if name == report::CALLS && !pids.is_empty() {
+            figures.insert(report::CPU_CALL, cpu / 1e3 / calls.total);
+        }
+    }
+    go_on()?;
     if !pids.is_empty() {
-        figures.insert(CPU, measure::cpu_per_frame(&machines, &pids, duration)?);
-        figures.insert(RSS, measure::resident_mib(&pids)?);
+        figures.insert(report::CPU, measure::cpu_per_frame(&out, &pids, duration)?);
+        figures.insert(report::RSS, measure::resident_mib(&pids)?);
     }
     measure::confine(&pids, true)?;
-    let alone = measure::round_trip(&machines, round_trips);
+    let alone = measure::round_trip(&out, round_trips);
     measure::confine(&pids, false)?;
-    figures.insert(RTT1, alone?.0);
+    figures.insert(report::RTT1, alone?.0);
+    go_on()?;
     Ok(figures)
 }
 
-fn print_table(systems: &[System], rounds: &[BTreeMap<System, Figures>]) {
-    println!(
-        "medians of {} rounds; in brackets the ratio to the bare relay of the same round and its quartiles",
-        rounds.len()
-    );
-    for column in COLUMNS {
-        println!("\n{column}");
-        for system in systems {
-            let Some(median) = median_of(rounds, |round| round[system].get(column).copied()) else {
-                continue;
-            };
-            let mut ratios: Vec<f64> = rounds
-                .iter()
-                .filter_map(|r| Some(r[system].get(column)? / r.get(&System::Relay)?.get(column)?))
-                .collect();
-            ratios.sort_by(f64::total_cmp);
-            let [low, middle, high] = [0.25, 0.5, 0.75].map(|q| quantile(&ratios, q));
-            println!("  {:<24} {median:>10.2}   {middle:>6.2} ×  ({low:.2}–{high:.2})", system.name());
-        }
+/// Measures, and beside it the nanoseconds of CPU that the processes spend meanwhile: a busy machine changes speeds
+/// much, and what something costs little.
+fn watched(pids: &[u32], work: impl FnOnce() -> io::Result<Amount>) -> io::Result<(Amount, f64)> {
+    go_on()?;
+    let before = measure::cpu_nanos(pids)?;
+    let amount = work()?;
+    Ok((amount, (measure::cpu_nanos(pids)? - before) as f64))
+}
+
+fn go_on() -> io::Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        return Err(io::ErrorKind::Interrupted.into());
     }
-}
-
-fn print_json(systems: &[System], rounds: &[BTreeMap<System, Figures>]) {
-    let all: Vec<_> = systems
-        .iter()
-        .map(|system| {
-            let figures: Vec<_> = rounds.iter().map(|round| &round[system]).collect();
-            serde_json::json!({ "system": system.name(), "rounds": figures })
-        })
-        .collect();
-    println!("{}", serde_json::Value::from(all));
-}
-
-fn median_of<T>(rounds: &[T], figure: impl Fn(&T) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = rounds.iter().filter_map(figure).collect();
-    values.sort_by(f64::total_cmp);
-    (!values.is_empty()).then(|| quantile(&values, 0.5))
-}
-
-/// Of sorted values, between the two nearest.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let place = q * last as f64;
-    let (low, high) = (sorted[place as usize], sorted[(place as usize + 1).min(last)]);
-    low + (high - low) * place.fract()
+    Ok(())
 }
 
 fn seed() -> u64 {

@@ -3,13 +3,14 @@
 //! A capture names a set of ports, or all drops. A frame is recorded once per capture: on its way in if it entered
 //! through one of the ports, else at the first of them it leaves through, and then as it leaves there (with the tags
 //! it has been given, to the destination it has been sent to). So a capture of a network shows each frame once,
-//! however far it was flooded. A frame that a device made came in nowhere and only leaves. Whoever captures gets
+//! however far it was flooded. A frame that a device made came in nowhere and only leaves. Routers write into frames, so
+//! what enters a captured port is copied before the fabric has it. Whoever captures gets
 //! copies through a bounded channel and may be slow: what does not fit is lost to the capture only, and the next copy
 //! says how many are missing. Ports that nobody captures pay one bit test per batch.
 
 use crossbeam_channel::{Sender, TrySendError};
 
-use crate::frame::{BATCH_MAX, Batch, Delivery, Edit, End, ORIGINATED_MAX, PortId};
+use crate::frame::{BATCH_MAX, Batch, Delivery, Edit, End, LegIndex, ORIGINATED_MAX, PortId};
 use crate::time::Time;
 use crate::verdict::{LegSet, Reason};
 
@@ -54,22 +55,41 @@ pub struct Captures {
 #[derive(Debug)]
 struct Running {
     capture: Capture,
+    /// What has entered of the batch that the fabric has now, as it came: how long it was, and its first bytes.
+    entered: Vec<Option<(usize, Vec<u8>)>>,
     missing: u64,
 }
 
 impl Captures {
     /// Begins one.
     pub fn add(&mut self, capture: Capture) {
-        self.running.push(Running { capture, missing: 0 });
+        self.running.push(Running { capture, entered: Vec::new(), missing: 0 });
     }
 
-    /// Records what matches of a batch that the fabric has seen. A capture whose reader has gone is over.
+    /// Looks at a batch that the fabric is about to see.
+    pub(super) fn look(&mut self, batch: &Batch) {
+        for running in &mut self.running {
+            running.look(batch);
+        }
+    }
+
+    /// Records what matches of a batch that the fabric has seen, after [`Captures::look`] if it was received. A capture
+    /// whose reader has gone is over.
     pub(super) fn record(&mut self, batch: &Batch, now: Time) {
         self.running.retain_mut(|running| running.record(batch, now));
     }
 }
 
 impl Running {
+    fn look(&mut self, batch: &Batch) {
+        let Self { capture, entered, .. } = self;
+        entered.clear();
+        entered.extend(batch.frames().iter().take(batch.received()).map(|frame| {
+            let is_watched = capture.ports.contains(LegIndex(frame.ingress.0));
+            is_watched.then(|| copy(frame.bytes(), &Edit::NONE, capture.snaplen))
+        }));
+    }
+
     /// Whether anybody still reads.
     fn record(&mut self, batch: &Batch, now: Time) -> bool {
         // deliveries of a frame that was made meanwhile lie among those of the frame that was looked at
@@ -89,26 +109,29 @@ impl Running {
             if self.capture.drops_only && reason.is_none() {
                 continue;
             }
-            let entered = index < batch.received() && self.watches(frame.ingress);
-            let (port, edit) = match leaving {
-                _ if entered => (frame.ingress, Edit::NONE),
-                Some(delivery) => (delivery.port, delivery.edit),
-                None => continue,
+            let entered = self.entered.get_mut(index).and_then(Option::take);
+            let outbound = entered.is_none();
+            let (port, (len, bytes)) = match (entered, leaving) {
+                (Some(entered), _) => (frame.ingress, entered),
+                (None, Some(delivery)) => {
+                    (delivery.port, copy(frame.bytes(), &delivery.edit, self.capture.snaplen))
+                }
+                (None, None) => continue,
             };
-            let (len, bytes) = copy(frame.bytes(), &edit, self.capture.snaplen);
             let missing = self.missing;
-            let captured = Captured { time: now, port, outbound: !entered, len, bytes, reason, missing };
+            let captured = Captured { time: now, port, outbound, len, bytes, reason, missing };
             match self.capture.sink.try_send(captured) {
                 Ok(()) => self.missing = 0,
                 Err(TrySendError::Full(_)) => self.missing += 1,
                 Err(TrySendError::Disconnected(_)) => return false,
             }
         }
+        self.entered.clear();
         true
     }
 
     fn watches(&self, port: PortId) -> bool {
-        self.capture.ports.contains(crate::frame::LegIndex(port.0))
+        self.capture.ports.contains(LegIndex(port.0))
     }
 }
 
@@ -128,7 +151,7 @@ mod tests {
     use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::frame::{Frame, LegIndex, Tag};
+    use crate::frame::{Frame, Tag};
     use crate::wire::mac::Mac;
 
     fn capture(ports: &[u16], drops_only: bool) -> (Captures, crossbeam_channel::Receiver<Captured>) {
@@ -151,6 +174,12 @@ mod tests {
         batch
     }
 
+    /// As if the fabric had seen the batch in between.
+    fn record(captures: &mut Captures, batch: &Batch) {
+        captures.look(batch);
+        captures.record(batch, Time::ZERO);
+    }
+
     #[test]
     fn a_frame_is_recorded_once_per_capture() {
         let table: &[(&[u16], bool, &[(u16, bool, bool)], &str)] = &[
@@ -162,7 +191,7 @@ mod tests {
         ];
         for (ports, drops_only, expected, why) in table {
             let (mut captures, received) = capture(ports, *drops_only);
-            captures.record(&batch(), Time::ZERO);
+            record(&mut captures, &batch());
             let seen: Vec<_> =
                 received.try_iter().map(|c| (c.port.0, c.outbound, c.reason.is_some())).collect();
             assert_eq!(seen, *expected, "{why}");
@@ -192,7 +221,7 @@ mod tests {
         batch.end(End::Flooded);
         for (port, len, expected, why) in table {
             let (mut captures, received) = capture(&[*port], false);
-            captures.record(&batch, Time::ZERO);
+            record(&mut captures, &batch);
             let seen = received.try_recv().expect(why);
             assert_eq!((seen.len, &seen.bytes, seen.outbound), (*len, expected, *port != 0), "{why}");
         }
@@ -221,26 +250,44 @@ mod tests {
         ];
         for (ports, drops_only, expected, why) in table {
             let (mut captures, received) = capture(ports, *drops_only);
-            captures.record(&batch, Time::ZERO);
+            record(&mut captures, &batch);
             let seen: Vec<_> = received.try_iter().map(|c| (c.port.0, c.len)).collect();
             assert_eq!(seen, *expected, "{why}");
         }
     }
 
+    /// A capture of the LAN used to show answers to guests' addresses: what the gateway had made of them.
+    #[test]
+    fn what_a_router_writes_is_not_what_came_in() {
+        let (mut captures, received) = capture(&[0], false);
+        let mut batch = Batch::new();
+        batch.push(Frame::copy_of(&[1; 60], PortId(0)));
+        captures.look(&batch);
+        batch.frame_mut(0).bytes_mut().fill(2);
+        batch.deliver(0, PortId(1), Edit::NONE);
+        batch.end(End::Sent);
+        captures.record(&batch, Time::ZERO);
+        assert_eq!(received.try_recv().expect("it entered there").bytes, [1; 20], "as it came");
+        let (mut captures, received) = capture(&[1], false);
+        captures.look(&batch);
+        captures.record(&batch, Time::ZERO);
+        assert_eq!(received.try_recv().expect("it left there").bytes, [2; 20], "as it leaves");
+    }
+
     #[test]
     fn a_slow_reader_loses_frames_and_learns_how_many() {
         let (mut captures, received) = capture(&[0, 1], false);
-        captures.record(&batch(), Time::ZERO);
-        captures.record(&batch(), Time::ZERO);
+        record(&mut captures, &batch());
+        record(&mut captures, &batch());
         assert_eq!(received.len(), 2, "the channel's bound");
         assert_eq!(captures.running[0].missing, 2);
         let first = received.recv().expect("recorded above");
         assert_eq!((first.bytes.len(), first.len), (20, 60), "snaplen cuts the copy, not the length");
-        captures.record(&batch(), Time::ZERO);
+        record(&mut captures, &batch());
         let next = received.try_iter().last().expect("there is room again");
         assert_eq!(next.missing, 2, "told with the next that fits");
         drop(received);
-        captures.record(&batch(), Time::ZERO);
+        record(&mut captures, &batch());
         assert!(captures.running.is_empty(), "a capture ends when its reader goes");
     }
 }

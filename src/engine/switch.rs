@@ -200,6 +200,7 @@ impl Switch {
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
+            self.captures.look(&self.batch);
             self.fabric.receive(&mut self.batch, self.now);
             tired = self.slots[usize::from(id.0)].is_tired(&self.batch);
             self.finish();

@@ -178,9 +178,13 @@ impl Router {
                 write(&onward.rewrite, &mut work);
                 self.send(to, &work, Rewrite::NONE, Some(arrival.leg), now, emit);
             }
+            // pieces are translated one by one, so that one that waits in vain can be quoted as it was sent (N9)
+            Some((max, id)) if onward.rewrite.is_piecewise(arrival.datagram.protocol) => {
+                self.send_cut(to, &work, (max, id), onward.rewrite, Some(arrival.leg), now, emit);
+            }
             Some((max, id)) => {
                 write(&onward.rewrite, &mut work);
-                self.send_cut(to, &work, (max, id), Some(arrival.leg), now, emit);
+                self.send_cut(to, &work, (max, id), Rewrite::NONE, Some(arrival.leg), now, emit);
             }
         }
         self.work = work;
@@ -246,7 +250,7 @@ impl Router {
             true => self.send(to, packet, Rewrite::NONE, None, now, emit),
             false => {
                 let id = u32::from(self.next_id());
-                self.send_cut(to, packet, (max, id), None, now, emit);
+                self.send_cut(to, packet, (max, id), Rewrite::NONE, None, now, emit);
             }
         }
     }
@@ -256,13 +260,14 @@ impl Router {
         to: (LegIndex, IpAddr),
         packet: &[u8],
         (max, id): (u16, u32),
+        rewrite: Rewrite,
         from: Option<LegIndex>,
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
     ) {
         let mut piece = std::mem::take(&mut self.piece);
         cut(packet, usize::from(max), id, &mut piece, |piece| {
-            self.send(to, piece, Rewrite::NONE, from, now, emit);
+            self.send(to, piece, rewrite, from, now, emit);
         });
         self.piece = piece;
     }

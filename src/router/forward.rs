@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Plane;
 use super::decision::{Answer, Arrival, Decision, Fate, Onward};
-use super::gateway::{Flow, invalidity};
+use super::gateway::{Flow, Gateway, invalidity};
 use super::icmp::{self, Error, local};
 use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, is_link_local};
 use super::mss::Mss;
@@ -204,8 +204,11 @@ impl Plane {
             IGMP if !datagram.is_ipv6() => consume,
             NO_NEXT_HEADER if datagram.is_ipv6() => consume,
             UDP => {
+                let said =
+                    payload.get(4..6).map_or(0, |len| usize::from(u16::from_be_bytes([len[0], len[1]])));
+                let is_whole = (UDP_LEN..=payload.len()).contains(&said);
                 let unsummed = !datagram.is_ipv6() && payload.get(6..8) == Some(&[0, 0]);
-                match payload.len() >= UDP_LEN && (unsummed || is_sound()) {
+                match is_whole && (unsummed || is_sound()) {
                     true => consume.and(tell(arrival, Error::PortUnreachable)),
                     false => Decision::drop(Reason::ChecksumWrong),
                 }
@@ -239,6 +242,11 @@ impl Plane {
         else {
             return Decision::drop(Reason::RouterLegDown);
         };
+        if let Some(flow) = flow
+            && Gateway::is_direct(flow, arrival, (arrival.leg, own), (route.leg, out))
+        {
+            return Decision::drop(Reason::DirectToInside);
+        }
         if datagram.ttl <= 1 {
             return Decision::drop(Reason::TtlExceeded).and(tell(arrival, Error::TimeExceeded));
         }

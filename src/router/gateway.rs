@@ -11,7 +11,7 @@
 use std::net::IpAddr;
 
 use super::decision::Arrival;
-use super::interface::{Interface, Interfaces, SourceNat, is_link_local};
+use super::interface::{Interface, Interfaces, Role, SourceNat, is_link_local};
 use super::nat::Nat;
 use super::nat::judgement::{Judgement, Refusal, State};
 use super::nat::ports::{Filtering, Range};
@@ -96,6 +96,23 @@ impl Gateway {
         Flow { judgement, publish, source: None, ruling: None, to: None, noted: false }
     }
 
+    /// Whether a packet is not to be answered, and its flow not to know of it: what addresses a guest directly ends before
+    /// connection tracking sees it (M1, raw PREROUTING).
+    pub(super) fn is_direct(
+        flow: &mut Flow,
+        arrival: &Arrival<'_>,
+        from: (LegIndex, &Interface),
+        to: (LegIndex, &Interface),
+    ) -> bool {
+        let seen = flow.seen(&packet(arrival));
+        let rule = Policy::is_direct(&passing(flow, from, to, &seen));
+        if rule.is_some() {
+            flow.judgement.disregard();
+            flow.ruling = rule;
+        }
+        rule.is_some()
+    }
+
     /// Asks the rules about a packet that is to be forwarded between these legs, and translates the source of a new flow.
     /// `next_hop` is whom it is handed to.
     pub(super) fn pass(
@@ -122,6 +139,11 @@ impl Gateway {
             Ruling::Accept => {}
             Ruling::Drop(rule) => return Err((denial(rule, flow.judgement.state), None)),
             Ruling::Reject(with, _) => return Err((Reason::RuleReject, Some(with))),
+        }
+        // what is not followed cannot be translated: neighbour discovery for somebody else's wire, with a private address
+        let hides = !matches!(from.1.inside.source_nat, SourceNat::None) && from.1.role == Role::Inside;
+        if flow.judgement.state == State::Untracked && hides && from.0 != to.0 && self.drops_invalid() {
+            return Err((Reason::ConntrackInvalid, None));
         }
         if flow.judgement.withheld {
             return Err((Reason::RedirectTranslated, None));

@@ -19,15 +19,11 @@ use crate::frame::LegIndex;
 use crate::wire::mac::Mac;
 
 impl Router {
-    /// Says how it behaves as a whole. Sessions stay, unless there may be fewer of them than there are places for.
+    /// Says how it behaves as a whole. Sessions stay; if there may be fewer, until they end.
     pub fn configure(&mut self, settings: Settings) {
-        let before = std::mem::replace(&mut self.settings, settings);
-        if before.sessions_max != settings.sessions_max
-            && let Some(gateway) = self.plane.gateway.take()
-        {
-            self.set_policy(gateway.policy.config().clone());
-        } else if let Some(gateway) = &mut self.plane.gateway {
-            gateway.nat.configure(settings.conntrack);
+        self.settings = settings;
+        if let Some(gateway) = &mut self.plane.gateway {
+            gateway.nat.configure(settings.conntrack, settings.sessions_max);
         }
     }
 

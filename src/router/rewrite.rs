@@ -9,6 +9,7 @@
 use super::mss::Mss;
 use super::nat::rewrite::{self, Translation};
 use crate::wire::datagram;
+use crate::wire::packet::protocol;
 
 /// What is to be written into a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,12 @@ impl Rewrite {
         if let Some(mss) = self.mss {
             mss.lower(packet, partial);
         }
+    }
+
+    /// Whether it can be written into the pieces of a packet as well: nothing but addresses, ports and what is mended by the
+    /// difference; no checksum that is made over all of it.
+    pub fn is_piecewise(&self, protocol: u8) -> bool {
+        self.mss.is_none() && self.translation.quote.is_none() && protocol != protocol::SCTP
     }
 
     /// Whether the packet gets longer, so that it has to be copied.

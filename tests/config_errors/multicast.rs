@@ -16,6 +16,8 @@ fn member(group: &str, more: &str) -> String {
     format!("[[mdb]]\nnetwork = \"lan\"\nport = \"p\"\ngroup = {group:?}\n{more}\n")
 }
 
+const ROUTER: &str =
+    "[[router]]\nname = \"gw\"\n[[router.interface]]\nnetwork = \"lan\"\naddress = \"10.0.0.1/24\"\n";
 const PORT: &str = "[[port]]\nname = \"p\"\nnetwork = \"lan\"\nkind = \"tap\"\n";
 
 #[test]
@@ -115,6 +117,11 @@ fn members() {
             "an unknown port",
             &(text.clone() + &member("239.1.1.1", "").replace("\"p\"", "\"pp\"")),
             &[(11, "there is no port \"pp\"")],
+        ),
+        (
+            "a router is no member",
+            &(text.clone() + &member("239.1.1.1", "").replace("\"p\"", "\"lan/gw\"") + ROUTER),
+            &[(11, "\"lan/gw\" leads to a router, which joins no groups")],
         ),
     ]);
     assert_eq!(plan(&(text + &member("239.1.1.1", ""))).groups[0].vlan, 0, "no VLANs");

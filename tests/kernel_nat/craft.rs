@@ -134,7 +134,7 @@ impl Shape {
     fn finish_ipv4(&self, packet: &mut Vec<u8>, protocol: u8, ends: Ends) {
         if let Some((offset, len)) = self.piece {
             let more = part(&self.body(ends).1, offset, len).1;
-            let bits = u16::from_be_bytes([packet[6], packet[7]]) | offset / 8 | u16::from(more) << 13;
+            let bits = u16::from_be_bytes([packet[6], packet[7]]) | (offset / 8) | (u16::from(more) << 13);
             packet[6..8].copy_from_slice(&bits.to_be_bytes());
         }
         debug_assert_eq!(packet[9], protocol);

@@ -126,7 +126,7 @@ fn is_own(flow: &Flow) -> bool {
 const TABLE: &str = "/proc/thread-self/net/nf_conntrack";
 
 /// Below /proc/sys/net; what a kernel has not is left out.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
     ("netfilter/nf_conntrack_acct", "1"),
@@ -135,6 +135,10 @@ const SETTINGS: [(&str, &str); 13] = [
     ("ipv4/icmp_msgs_per_sec", "1000000"),
     ("ipv4/icmp_msgs_burst", "1000000"),
     ("ipv6/icmp/ratelimit", "0"),
+    // pieces of one story may not be told of in the next
+    ("ipv4/ipfrag_time", "3600"),
+    ("ipv6/ip6frag_time", "3600"),
+    ("netfilter/nf_conntrack_frag6_timeout", "3600"),
     // packets of its own are of no flow that a label could name
     ("ipv6/auto_flowlabels", "0"),
     ("ipv4/igmp_link_local_mcast_reports", "0"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use vswitchd::wire::datagram;
 use vswitchd::wire::packet::Packet;
 
 use super::alike::Names;
@@ -10,7 +11,7 @@ use super::conntrack::{Flow, Key};
 use super::craft::TCP;
 use super::describe::{Output, describe};
 use super::kernel::Kernel;
-use super::place::Wire;
+use super::place::{Who, Wire};
 use super::talk::{Action, Hosts, Talk};
 
 const IO: &str = "the kernel's side works";
@@ -47,6 +48,8 @@ pub(crate) struct Run<'a> {
     began: Instant,
     /// Errors of the kernel's own, by receiver.
     errors: BTreeMap<Vec<u8>, usize>,
+    /// The last packet was for the gateway itself, or for a port that it publishes.
+    local: bool,
 }
 
 impl<'a> Run<'a> {
@@ -57,7 +60,7 @@ impl<'a> Run<'a> {
         let run = kernel.next_run();
         let hosts = [Hosts::new(talks.len(), run), Hosts::new(talks.len(), run)];
         let (names, errors) = (Names::default(), BTreeMap::new());
-        Self { kernel, ours, talks, hosts, names, began: Instant::now(), errors }
+        Self { kernel, ours, talks, hosts, names, began: Instant::now(), errors, local: false }
     }
 
     /// Does it on both sides; how they differ. Tables are looked at if `tables` says so.
@@ -66,13 +69,15 @@ impl<'a> Run<'a> {
             Action::Wait(time) => self.wait(*time)?,
             _ => self.tell(action)?,
         };
-        let flows = if tables { self.compare_tables()? } else { BTreeMap::new() };
+        // what is for the gateway may be followed by the kernel alone, see there
+        let flows = if tables || self.local { self.compare_tables()? } else { BTreeMap::new() };
         Ok(Deed { outputs, flows })
     }
 
     fn tell(&mut self, action: &Action) -> Result<Vec<Output>, String> {
         let Some(sent) = self.hosts[0].frame(&self.talks, action) else { return Ok(vec![]) };
         let outputs = in_order(self.kernel.tell(sent.0, &sent.1).expect(IO));
+        self.local = is_for_the_gateway(&sent.1);
         self.hosts[0].hear(action, &sent, &outputs);
         let now = self.began.elapsed();
         let Some(ours) = &mut self.ours else { return Ok(outputs) };
@@ -116,6 +121,11 @@ impl<'a> Run<'a> {
     }
 }
 
+fn is_for_the_gateway(frame: &[u8]) -> bool {
+    let packet = Packet::quoted(frame.get(14..).unwrap_or_default());
+    packet.is_some_and(|packet| Who::of(packet.destination).is_none_or(Who::is_gateway))
+}
+
 fn is_piece(frame: &[u8]) -> bool {
     Packet::quoted(frame.get(14..).unwrap_or_default()).is_some_and(|packet| packet.fragment.is_some())
 }
@@ -136,13 +146,24 @@ fn whole(outputs: &[Output]) -> Vec<Output> {
         }
         let header = if read.is_ipv6() { 40 } else { read.transport };
         let mut bytes = frame[..14 + header].to_vec();
-        let differs: &[usize] = if read.is_ipv6() { &[4, 5, 6] } else { &[2, 3, 6, 7, 10, 11] };
-        differs.iter().for_each(|at| bytes[14 + at] = 0);
         if read.is_ipv6() {
             bytes[20] = read.protocol;
+        } else {
+            // the identification stays; DF and the place of the piece do not
+            bytes[20..22].fill(0);
         }
         bytes.extend(read.payload);
         joined.push((*wire, bytes));
+    }
+    for (_, bytes) in &mut joined {
+        let packet = &mut bytes[14..];
+        let len = packet.len();
+        if packet[0] >> 4 == 6 {
+            packet[4..6].copy_from_slice(&(len as u16 - 40).to_be_bytes());
+        } else {
+            packet[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            datagram::seal(packet);
+        }
     }
     joined
 }

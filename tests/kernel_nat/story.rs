@@ -409,5 +409,5 @@ fn talk(rng: &mut Rng, taste: Taste) -> Talk {
 
 /// What is not followed: neighbour discovery and groups.
 const fn is_for_neighbours(v6: bool, kind: u8) -> bool {
-    v6 && matches!(kind, 130..=137 | 143)
+    v6 && matches!(kind, 130..=137 | 143 | 151..=153)
 }

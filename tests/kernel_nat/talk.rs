@@ -83,7 +83,8 @@ impl Hosts {
 
     /// Something came out because of what was said.
     pub(crate) fn hear(&mut self, action: &Action, sent: &Output, outputs: &[Output]) {
-        let Action::Say(talk, back, _) = action else { return };
+        // what came in pieces is cut anew, each in its own way
+        let Action::Say(talk, back, Shape { piece: None, .. }) = action else { return };
         let Ok(said) = Datagram::parse(&sent.1[14..]) else { return };
         let arrived = outputs.iter().find(|(_, frame)| {
             let Ok(read) = Datagram::parse(&frame[14..]) else { return false };

@@ -112,6 +112,10 @@ impl Running {
         self.log.lock().expect("nobody panics with it").clone()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("not waited for yet");
     }

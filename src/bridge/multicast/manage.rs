@@ -290,9 +290,11 @@ impl Multicast {
         self.reckon(now);
     }
 
-    /// Removes what is behind a leg, in one VLAN or in all; what the user set only if `all`.
+    /// Removes what is behind a leg, in one VLAN or in all; what the user set only if `all`. What the host wants is no leg's in
+    /// particular, so it stays while another leg is the host's, or a router's.
     fn flush(&mut self, leg: LegIndex, vid: Option<u16>, all: bool, emit: &mut impl FnMut(Effect<'_>)) {
-        let host = self.leg(leg).is_some_and(|leg| leg.host);
+        let hosts = self.legs.iter().flatten().filter(|leg| leg.host).count();
+        let host = hosts == 1 && self.leg(leg).is_some_and(|leg| leg.host);
         for id in self.mdb.ids() {
             let Self { mdb, ledger, .. } = self;
             let Some(entry) = mdb.get_mut(id).filter(|entry| vid.is_none_or(|vid| entry.vid == vid)) else {

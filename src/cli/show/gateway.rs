@@ -23,9 +23,10 @@ fn block(router: &GatewayView, colour: bool) -> String {
         Some(usage) => sessions(usage),
         None => "follows no flows: it only routes\n".to_owned(),
     }));
-    let GatewayView { incomplete, unreachable, unsent, untold, .. } = router;
-    let counters =
-        format!("incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}");
+    let GatewayView { incomplete, unreachable, unsent, untold, unlogged, .. } = router;
+    let counters = format!(
+        "incomplete {incomplete}  unreachable {unreachable}  unsent {unsent}  untold {untold}  unlogged {unlogged}"
+    );
     text + &indented(&counters)
 }
 

@@ -31,6 +31,16 @@ pub(super) fn resolve(scope: &mut Scope, rows: Option<&Rows<RawMdb>>, plan: &Pla
         else {
             continue;
         };
+        if leg.is_router() {
+            scope
+                .error(
+                    port.span(),
+                    "gets them all",
+                    format!("{:?} leads to a router, which joins no groups", leg.name),
+                )
+                .help("remove the entry: frames to every group go there anyway");
+            continue;
+        }
         if !network.bridge.multicast.snooping {
             multicast::warn(scope, "[[mdb]]", raw.span.clone());
         }

@@ -18,8 +18,6 @@ use super::value::Value;
 pub(super) trait Table: Sized {
     /// How the file writes it.
     const HEADER: &'static str;
-    /// Keys that the file format has but this version does not.
-    const LATER: &'static [&'static str];
 
     /// The keys it has.
     fn keys() -> Vec<&'static str>;
@@ -35,15 +33,7 @@ pub(super) fn read<T: Table>(table: &DeTable<'_>, span: Range<usize>, found: &mu
     let header = T::HEADER;
     for key in table.keys() {
         let name: &str = key.get_ref();
-        if T::LATER.contains(&name) {
-            found
-                .error(
-                    key.span(),
-                    "a later version will know it",
-                    format!("`{name}` in {header} is not supported by this version"),
-                )
-                .help("remove it");
-        } else if !keys.contains(&name) {
+        if !keys.contains(&name) {
             found
                 .error(key.span(), "unknown key", format!("{header} has no key `{name}`"))
                 .help(suggest::hint(name, "its keys are", &keys));
@@ -121,7 +111,7 @@ impl<T> Field<T> {
 macro_rules! tables {
     ($(
         $(#[$doc:meta])*
-        $name:ident = $header:literal, later $later:tt {
+        $name:ident = $header:literal {
             $($field:ident: $type:ty,)*
             $(.. $group:ident: $group_type:ty,)?
         }
@@ -158,7 +148,6 @@ macro_rules! tables {
 
         impl Table for $name {
             const HEADER: &'static str = $header;
-            const LATER: &'static [&'static str] = &$later;
 
             fn keys() -> Vec<&'static str> {
                 #[allow(unused_mut, reason = "only tables with a group add to it")]

@@ -7,7 +7,7 @@ use super::value::{Either, Inline, List, Numbers, OneOrMore, Rows, Seconds, Vids
 
 tables! {
     /// The file.
-    RawFile = "the file", later [] {
+    RawFile = "the file" {
         lab: RawLab,
         network: Rows<RawNetwork>,
         link: Rows<RawLink>,
@@ -20,12 +20,12 @@ tables! {
     }
 
     /// `[lab]`
-    RawLab = "[lab]", later [] {
+    RawLab = "[lab]" {
         name: String,
     }
 
     /// `[[network]]`
-    RawNetwork = "[[network]]", later [] {
+    RawNetwork = "[[network]]" {
         name: String,
         host: OneOrMore,
         host_vlan: Inline<RawVlan>,
@@ -51,14 +51,14 @@ tables! {
     }
 
     /// What a loop looks like.
-    RawFlap = "`flap`", later [] {
+    RawFlap = "`flap`" {
         moves: i64,
         window: Seconds,
         quarantine: Seconds,
     }
 
     /// Multicast snooping, without the `mcast_` of ip-link(8).
-    RawMulticast = "`multicast`", later [] {
+    RawMulticast = "`multicast`" {
         querier: bool,
         igmp_version: i64,
         mld_version: i64,
@@ -77,20 +77,20 @@ tables! {
     }
 
     /// `[[link]]`
-    RawLink = "[[link]]", later [] {
+    RawLink = "[[link]]" {
         networks: List,
         end: Rows<RawEnd>,
         ..leg: RawLeg,
     }
 
     /// `[[link.end]]`
-    RawEnd = "[[link.end]]", later [] {
+    RawEnd = "[[link.end]]" {
         network: String,
         ..leg: RawLeg,
     }
 
     /// `[[port]]`
-    RawPort = "[[port]]", later [] {
+    RawPort = "[[port]]" {
         name: String,
         interface: String,
         netns: String,
@@ -98,14 +98,14 @@ tables! {
     }
 
     /// `[[node.interface]]`
-    RawInterface = "[[node.interface]]", later [] {
+    RawInterface = "[[node.interface]]" {
         name: String,
         peer: String,
         ..settings: RawSettings,
     }
 
     /// What `[[port]]` and `[[node.interface]]` have in common.
-    RawSettings = "a port", later [] {
+    RawSettings = "a port" {
         network: String,
         kind: String,
         address: OneOrMore,
@@ -117,7 +117,7 @@ tables! {
     }
 
     /// What every leg of a bridge has: ports and ends of links.
-    RawLeg = "a port", later [] {
+    RawLeg = "a port" {
         learning: bool,
         flood: bool,
         mcast_flood: bool,
@@ -148,7 +148,7 @@ tables! {
     }
 
     /// The VLANs of a leg, in full or in short.
-    RawVlans = "a port", later [] {
+    RawVlans = "a port" {
         vlan: Inline<RawVlan>,
         access: i64,
         trunk: Vids,
@@ -156,27 +156,27 @@ tables! {
     }
 
     /// The VLANs of a leg, in full.
-    RawVlan = "`vlan`", later [] {
+    RawVlan = "`vlan`" {
         pvid: i64,
         untagged: Vids,
         tagged: Vids,
     }
 
     /// Who may send.
-    RawSourceGuard = "`source_guard`", later [] {
+    RawSourceGuard = "`source_guard`" {
         mac: OneOrMore,
         ip: OneOrMore,
     }
 
     /// Frames per second.
-    RawStormLimit = "`storm_limit`", later [] {
+    RawStormLimit = "`storm_limit`" {
         broadcast: i64,
         multicast: i64,
         unknown_unicast: i64,
     }
 
     /// `[[fdb]]`
-    RawFdb = "[[fdb]]", later [] {
+    RawFdb = "[[fdb]]" {
         network: String,
         mac: String,
         port: String,
@@ -185,7 +185,7 @@ tables! {
     }
 
     /// `[[mdb]]`
-    RawMdb = "[[mdb]]", later [] {
+    RawMdb = "[[mdb]]" {
         network: String,
         group: String,
         port: String,
@@ -193,7 +193,7 @@ tables! {
     }
 
     /// `[[node]]`
-    RawNode = "[[node]]", later [] {
+    RawNode = "[[node]]" {
         name: String,
         setup: OneOrMore,
         command: List,
@@ -202,14 +202,14 @@ tables! {
     }
 
     /// `[[node.bridge]]`
-    RawBridge = "[[node.bridge]]", later [] {
+    RawBridge = "[[node.bridge]]" {
         name: String,
         interfaces: OneOrMore,
         address: OneOrMore,
     }
 
     /// `[[expect]]`
-    RawExpect = "[[expect]]", later [] {
+    RawExpect = "[[expect]]" {
         from: String,
         to: String,
         kind: String,
@@ -222,7 +222,7 @@ tables! {
     }
 
     /// `[[router]]`
-    RawRouter = "[[router]]", later [] {
+    RawRouter = "[[router]]" {
         name: String,
         interface: Rows<RawRouterInterface>,
         route: Rows<RawRoute>,
@@ -233,7 +233,7 @@ tables! {
     }
 
     /// `[[router.interface]]`
-    RawRouterInterface = "[[router.interface]]", later [] {
+    RawRouterInterface = "[[router.interface]]" {
         network: String,
         address: OneOrMore,
         role: String,
@@ -251,14 +251,14 @@ tables! {
     }
 
     /// `[[router.route]]`
-    RawRoute = "[[router.route]]", later [] {
+    RawRoute = "[[router.route]]" {
         to: String,
         via: String,
         network: String,
     }
 
     /// `[[router.publish]]`
-    RawPublish = "[[router.publish]]", later [] {
+    RawPublish = "[[router.publish]]" {
         listen: Either<i64, String>,
         protocol: OneOrMore,
         to: String,
@@ -266,7 +266,7 @@ tables! {
     }
 
     /// `[[router.rule]]`
-    RawRule = "[[router.rule]]", later [] {
+    RawRule = "[[router.rule]]" {
         from: String,
         to: String,
         source: OneOrMore,
@@ -282,7 +282,7 @@ tables! {
     }
 
     /// How flows are followed.
-    RawConntrack = "[router.conntrack]", later [] {
+    RawConntrack = "[router.conntrack]" {
         max: i64,
         timeouts: Inline<RawTimeouts>,
         invalid: String,
@@ -292,7 +292,7 @@ tables! {
     }
 
     /// How long flows may be silent, without the `nf_conntrack_` and `_timeout` of the kernel's names.
-    RawTimeouts = "`timeouts`", later [] {
+    RawTimeouts = "`timeouts`" {
         generic: Seconds,
         gre: Seconds,
         gre_stream: Seconds,
@@ -315,7 +315,7 @@ tables! {
     }
 
     /// How addresses and ports are translated.
-    RawNat = "[router.nat]", later [] {
+    RawNat = "[router.nat]" {
         behaviour: String,
         ports: String,
         random: bool,

@@ -29,6 +29,8 @@ pub struct GatewayView {
     pub unsent: u64,
     /// Errors that it did not send, because they were too many.
     pub untold: u64,
+    /// Lines of its rules that were not written, because they were too many.
+    pub unlogged: u64,
 }
 
 /// A router's place on a network.

@@ -178,6 +178,27 @@ fn siblings_and_the_guest_itself_reach_a_published_port() {
 }
 
 #[test]
+fn sessions_survive_another_limit() {
+    let mut fabric = gateway();
+    for port in 4000..4004 {
+        exchange(&mut fabric, GUEST.0, &udp(GUEST.0, (GUEST.1, port), (STRANGER.1, 53)));
+    }
+    let sessions = |fabric: &Fabric| {
+        let router = fabric.router(ROUTER).expect("it is there");
+        router.sessions().expect("flows are followed").iter(NOW).count()
+    };
+    let full = End::Dropped(Reason::ConntrackFull);
+    for (max, expected, why) in [(2, full, "no room until some have ended"), (1000, End::Sent, "room again")]
+    {
+        let settings = Settings { sessions_max: max, ..Settings::default() };
+        fabric.apply(Change::ConfigureRouter(ROUTER, settings), NOW).expect("a router");
+        assert_eq!(sessions(&fabric), 4, "{why}: those that were there stay");
+        let (end, _) = exchange(&mut fabric, GUEST.0, &udp(GUEST.0, (GUEST.1, 5000), (STRANGER.1, 53)));
+        assert_eq!(end, expected, "{why}");
+    }
+}
+
+#[test]
 fn sessions_end_with_the_guest_and_with_the_publish() {
     let mut fabric = gateway();
     let sessions = |fabric: &Fabric| {

@@ -25,16 +25,20 @@ pub fn cut(packet: &[u8], max: usize, id: u32, buffer: &mut Vec<u8>, mut each: i
     }
     let header = if whole.is_ipv6() { unfragmentable(packet) } else { whole.transport };
     let added = if whole.is_ipv6() { FRAGMENT_LEN } else { 0 };
-    let room = max.saturating_sub(header + added) & !7;
+    let most = max.saturating_sub(header + added);
+    let room = most & !7;
     if room == 0 {
         return;
     }
     let (base, followed) = whole.fragment.map_or((0, false), |fragment| (fragment.offset, fragment.more));
     let (head, payload) = packet.split_at(header);
-    let mut chunks = payload.chunks(room).peekable();
+    let mut rest = payload;
     let mut offset = usize::from(base);
-    while let Some(chunk) = chunks.next() {
-        let more = followed || chunks.peek().is_some();
+    while !rest.is_empty() {
+        // nothing follows the last, so it need not end at a multiple of eight
+        let (chunk, left) = rest.split_at(if rest.len() <= most { rest.len() } else { room });
+        rest = left;
+        let more = followed || !rest.is_empty();
         buffer.clear();
         buffer.extend_from_slice(head);
         if whole.is_ipv6() {

@@ -27,7 +27,7 @@ pub fn is_sound(datagram: &Datagram, packet: &[u8], partial: bool) -> bool {
 /// Whether it asks for an echo.
 pub fn is_echo_request(datagram: &Datagram, packet: &[u8]) -> bool {
     let wanted = if datagram.protocol == ICMP { 8 } else { 128 };
-    matches!(datagram.payload(packet), [kind, 0, _, _, _, _, _, _, ..] if *kind == wanted)
+    matches!(datagram.payload(packet), [kind, _, _, _, _, _, _, _, ..] if *kind == wanted)
 }
 
 /// Writes the answer of `source` to an echo request to the end of `out`.
@@ -52,8 +52,10 @@ pub fn echo(out: &mut Vec<u8>, request: &Datagram, packet: &[u8], source: IpAddr
 
 /// Whether a segment is one that is answered with a reset: whole, and none itself.
 pub fn wants_reset(datagram: &Datagram, packet: &[u8]) -> bool {
-    datagram.payload(packet).get(13).is_some_and(|flags| flags & RST == 0)
-        && datagram.payload(packet).len() >= TCP_LEN
+    let segment = datagram.payload(packet);
+    let header = segment.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
+    let is_whole = (TCP_LEN..=segment.len()).contains(&header);
+    is_whole && segment.get(13).is_some_and(|flags| flags & RST == 0)
 }
 
 /// Writes the reset of a connection that is none to the end of `out`.
@@ -72,7 +74,7 @@ pub fn reset(out: &mut Vec<u8>, about: &Datagram, packet: &[u8]) {
         source: about.destination,
         destination: about.source,
         protocol: TCP,
-        tos: 0,
+        tos: about.tos & !3,
         ttl: TTL,
         id: 0,
         dont_fragment: true,

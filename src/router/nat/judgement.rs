@@ -77,6 +77,11 @@ impl Judgement {
         matches!(self.effect, Effect::Open(_))
     }
 
+    /// Nothing is to come of it.
+    pub fn disregard(&mut self) {
+        self.effect = Effect::None;
+    }
+
     /// The session it is of is to be ended.
     pub fn end(&mut self) {
         if let Some(slot) = self.session() {

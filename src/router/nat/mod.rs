@@ -62,9 +62,10 @@ impl Nat {
         &self.sessions
     }
 
-    /// Follows flows differently from now on.
-    pub fn configure(&mut self, settings: Settings) {
+    /// Follows flows differently from now on, and at most `max` of them.
+    pub fn configure(&mut self, settings: Settings, max: usize) {
         self.settings = settings;
+        self.sessions.set_max(max);
     }
 
     /// Finds out what a packet is. `partial` says that its transport checksum is still to be made (V9).
@@ -126,8 +127,12 @@ impl Nat {
         {
             return Err(Refusal::Clash);
         }
-        if self.sessions.is_full() && draft.replaces.is_none() && draft.evicts.is_none() {
-            draft.victim = Some(self.sessions.victim(&tuple, now).ok_or(Refusal::Full)?);
+        let going = [draft.replaces, draft.evicts].iter().flatten().count();
+        match (self.sessions.len() - going + 1).checked_sub(self.sessions.max()) {
+            None | Some(0) => {}
+            Some(1) => draft.victim = Some(self.sessions.victim(&tuple, now).ok_or(Refusal::Full)?),
+            // there may be fewer than there are: one more would have to push several out
+            Some(_) => return Err(Refusal::Full),
         }
         draft.confirmed = true;
         Ok(())
@@ -148,10 +153,11 @@ impl Nat {
                 session.track = track;
                 session.assured |= assured;
                 session.replied |= judgement.direction == Direction::Reply;
-                let total = &mut session.counts[judgement.direction as usize];
-                total.packets += count.packets;
-                total.bytes += count.bytes;
+                // what is let pass without a look is not counted either, as the kernel has it (T4, T8)
                 if let Some(timeout) = timeout {
+                    let total = &mut session.counts[judgement.direction as usize];
+                    total.packets += count.packets;
+                    total.bytes += count.bytes;
                     self.sessions.expire_at(slot, now + timeout);
                 }
                 Some(slot)
@@ -254,8 +260,13 @@ impl Nat {
     /// An error is of the flow of the packet that it quotes, and goes the other way. Who sends it does not matter (E1).
     fn judge_error(&self, tuple: &Tuple, icmp: &Icmp<'_>, now: Time) -> Judgement {
         let stray = Judgement::plain(State::Invalid(Invalid::Stray), Some(*tuple));
-        let quoted = icmp.quote(tuple.protocol).and_then(|(quote, _)| Tuple::of(&Packet::quoted(quote)?));
-        let Some(quoted) = quoted.filter(|quoted| quoted.ipv6 == tuple.ipv6) else { return stray };
+        let quote = icmp.quote(tuple.protocol).and_then(|(quote, _)| Packet::quoted(quote));
+        let quoted = quote.and_then(|quote| Some((quote, Tuple::quoted(&quote)?)));
+        let Some((inner, quoted)) = quoted.filter(|(_, quoted)| quoted.ipv6 == tuple.ipv6) else {
+            return stray;
+        };
+        // what is to be written into must be there: eight bytes, as the sender of every error quotes them (RFC 792)
+        let short = inner.payload.len() < 8 && (quoted.has_ports() || quoted.is_icmp());
         let found = quoted.inverted().and_then(|reply| self.sessions.find(&reply, now));
         let Some((slot, direction)) = found else { return stray };
         let session = self.sessions.session(slot);
@@ -281,7 +292,7 @@ impl Nat {
         Judgement {
             direction,
             translation: Translation { packet, quote },
-            withheld: redirect && (sources || destinations),
+            withheld: (redirect || short) && (sources || destinations),
             effect: Effect::Related(slot),
             ..Judgement::plain(State::Related, Some(*tuple))
         }

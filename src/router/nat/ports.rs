@@ -198,7 +198,9 @@ impl Search<'_> {
 
     /// What the latest flow from the same place was translated to, if the range allows that (P2).
     fn as_neighbours(&self, original: &Tuple, current: &Tuple, range: &Range) -> Option<Tuple> {
+        let gone = self.ignore.map(|slot| self.sessions.session(slot).tuples[0]);
         let neighbours = self.sessions.from_source(original, self.now).take(NEIGHBOURS_MAX);
+        let neighbours = neighbours.filter(|session| Some(session.tuples[0]) != gone);
         let theirs = neighbours.filter_map(|session| session.tuples[1].inverted());
         let mut fitting =
             theirs.filter(|theirs| range.has_address(theirs.source) && range.has_port(theirs.source_port));

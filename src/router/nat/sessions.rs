@@ -132,6 +132,11 @@ impl Sessions {
         self.len() >= self.max
     }
 
+    /// There may be that many from now on. Those that are too many stay until they end.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max.min(u32::MAX as usize / 4);
+    }
+
     /// How many there may be.
     pub fn max(&self) -> usize {
         self.max
@@ -196,11 +201,14 @@ impl Sessions {
     /// Who may go to make room for a flow with that tuple (L2).
     pub fn victim(&self, tuple: &Tuple, now: Time) -> Option<Slot> {
         let hash = self.hash(tuple);
-        let nodes = (0..EVICTION_RANGE).flat_map(|nth| self.flows.near(hash, nth));
-        nodes.map(|node| place(node).0).find(|slot| {
-            let session = self.session(*slot);
-            session.expires <= now || !session.assured || session.track.is_closing()
-        })
+        let near = || {
+            let nodes = (0..EVICTION_RANGE).flat_map(|nth| self.flows.near(hash, nth));
+            nodes.map(|node| place(node).0)
+        };
+        let may_go = |session: &Session| !session.assured || session.track.is_closing();
+        // one that is over and was not swept yet harms nobody
+        let over = near().find(|slot| self.session(*slot).expires <= now);
+        over.or_else(|| near().find(|slot| may_go(self.session(*slot))))
     }
 
     /// Adds a session whose tuples are no other's. There must be room.
@@ -305,7 +313,7 @@ impl Sessions {
 
     /// Doubles, up to the limit.
     fn grow(&mut self) {
-        let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max);
+        let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max).max(self.slots.len() + 1);
         self.slots.reserve_exact(capacity - self.slots.len());
         self.free.reserve_exact(capacity - self.free.len());
         self.flows.grow(2 * capacity);

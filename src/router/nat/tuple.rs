@@ -100,7 +100,12 @@ impl Tuple {
     /// The tuple of a packet; None if its transport header is not there, so that nothing can be followed. Fragments
     /// have none: they are put together before (N50).
     pub fn of(packet: &Packet<'_>) -> Option<Self> {
-        if packet.fragment.is_some() {
+        if packet.fragment.is_some() { None } else { Self::quoted(packet) }
+    }
+
+    /// The tuple of a packet that an error quotes: of its first piece, too (E3).
+    pub fn quoted(packet: &Packet<'_>) -> Option<Self> {
+        if packet.is_later_fragment() {
             return None;
         }
         let ports =

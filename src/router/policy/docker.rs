@@ -29,7 +29,7 @@ fn invalid(rules: &Rules, passing: &Passing<'_>) -> Option<Ruling> {
 
 /// M1, which is asked before everything (raw PREROUTING): the user cannot allow it. Guests that are not hidden are addressed
 /// by what they are called, so it is not for them (M12).
-fn direct(passing: &Passing<'_>) -> Option<Ruling> {
+pub(super) fn direct(passing: &Passing<'_>) -> Option<Ruling> {
     let (leg, interface) = passing.to;
     let direct = comes_in(passing) && !passing.destination_nat && !is_routed(interface);
     direct.then_some(Ruling::Drop(RuleId::Direct(leg)))
@@ -117,14 +117,14 @@ fn outwards(rules: &Rules, passing: &Passing<'_>, visit: &mut impl FnMut(RuleId)
     Some(opening.map_or(Ruling::Drop(RuleId::Icc(leg)), |rule| accept(rule, visit)))
 }
 
-/// The rule that lets a new packet in to a guest: it was translated, or would have been if the guest were hidden (M12).
+/// The rule that lets a packet in to a guest: it was translated, or would have been if the guest were hidden (M12).
 fn opening(rules: &Rules, passing: &Passing<'_>) -> Option<RuleId> {
     let (leg, interface) = passing.to;
-    if passing.state != State::New {
-        return None;
-    }
     let published = rules.published(passing.tuple);
     if passing.destination_nat {
+        if matches!(passing.state, State::Established | State::Related) {
+            return Some(RuleId::Established(leg));
+        }
         return Some(published.map_or(RuleId::Opened(leg), |(index, _)| RuleId::Published(index)));
     }
     let source = passing.tuple.source.ip(passing.tuple.ipv6);

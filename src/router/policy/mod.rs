@@ -172,6 +172,14 @@ impl Policy {
         self.rules.filter(passing, visit)
     }
 
+    /// Whether nobody is to know of a packet, because it addresses a guest directly: asked before its flow is looked at (M1).
+    pub fn is_direct(passing: &Passing<'_>) -> Option<RuleId> {
+        match docker::direct(passing) {
+            Some(Ruling::Drop(rule)) => Some(rule),
+            _ => None,
+        }
+    }
+
     /// Asks about a packet again, now that it is a real one: every rule that matched counts it, and those that want a line
     /// about it get one. `packet` is the packet as it came, and `frame` the frame around it; empty if there is none.
     pub fn note(&mut self, passing: &Passing<'_>, frame: &[u8], packet: &[u8], now: Time) {

@@ -264,21 +264,7 @@ impl Gateway {
             return vec![];
         };
         if self.is_direct(travel.leg, sent_to) {
-            // known difference: M1 is asked in FORWARD, behind flows and what is said of hops and sizes
-            let _ = self.flows.judge(&packet, self.tracking, travel.now);
-            let v6 = packet::is_v6(&packet);
-            let mut said = vec![];
-            if let Some((out, _)) = self.route(sent_to).filter(|_| self.is_believed(travel.leg, src, sent_to))
-            {
-                let mtu = usize::from(self.interface(out).mtu);
-                if packet::ttl(&packet) <= 1 {
-                    said = self.error(travel, if v6 { 3 } else { 11 }, 0, 0);
-                } else if packet::dont_fragment(&packet) && packet.len() > mtu {
-                    said = self.error(travel, if v6 { 2 } else { 3 }, if v6 { 0 } else { 4 }, mtu as u32);
-                }
-            }
-            said.iter_mut().for_each(|wanted| wanted.may = true);
-            return said;
+            return vec![];
         }
         let mut judged = self.flows.judge(&packet, self.tracking, travel.now);
         let tuple = Tuple::of(&packet).unwrap_or(Tuple {

@@ -1,10 +1,11 @@
 //! E1 to E7: ICMP errors about flows.
 
 use super::super::case::{
-    Case, back, complain, complain_so, echo, forge, other_talk, say, tcp, tcp_talk, udp, udp_talk,
+    Case, Step, back, complain, complain_so, echo, forge, other_talk, say, tcp, tcp_talk, udp, udp_talk,
 };
-use super::super::craft::{Damage, Ends, Shape, What};
+use super::super::craft::{Damage, Ends, Shape, What, error as error_about, to_gateway};
 use super::super::place::Who::{A, B, Ext, R, X, Y};
+use super::super::talk::Action;
 
 pub(super) fn of_ipv4() -> Vec<Case> {
     let mut cases = vec![
@@ -95,19 +96,27 @@ pub(super) fn of_ipv4() -> Vec<Case> {
     let about = Shape::new(What::Udp(20));
     let strange =
         Ends { source: Ext.v4().into(), source_port: 4, destination: X.v4().into(), destination_port: 5 };
-    let error =
-        |damage| super::super::craft::error(X.v4().into(), (3, 3), 0, &about.packet(strange), 100, damage);
+    let error = |damage| error_about(X.v4().into(), (3, 3), 0, &about.packet(strange), 100, damage);
     let packet = error(Damage::None).expect("about something");
-    let frame = super::super::craft::to_gateway(X.wire(), X.mac(), &packet);
+    let frame = to_gateway(X.wire(), X.mac(), &packet);
+    let first = Shape::new(What::Udp(600)).piece(0, 480);
+    let ends =
+        Ends { source: Ext.v4().into(), source_port: 1000, destination: X.v4().into(), destination_port: 53 };
+    let packet = error_about(X.v4().into(), (11, 1), 0, &first.packet(ends), 100, Damage::None);
+    let packet = packet.expect("about something");
+    cases.push(Case {
+        why: "E3: about the first piece of a packet, of which the others never came",
+        talks: vec![udp_talk(A, 1000, X, 53)],
+        steps: vec![
+            say(udp(600)),
+            Step::new(Action::Frame(X.wire(), to_gateway(X.wire(), X.mac(), &packet)))
+                .out(&["br1 X>A 11/1 about=A:1000>X:53"]),
+        ],
+    });
     cases.push(Case {
         why: "E7: about what nobody has said",
         talks: vec![],
-        steps: vec![
-            super::super::case::Step::new(super::super::talk::Action::Frame(X.wire(), frame))
-                .out(&[])
-                .flows(&[]),
-            forge(X, strange, &about),
-        ],
+        steps: vec![Step::new(Action::Frame(X.wire(), frame)).out(&[]).flows(&[]), forge(X, strange, &about)],
     });
     cases
 }

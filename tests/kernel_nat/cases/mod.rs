@@ -23,3 +23,8 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(forwarding::of_ipv6());
     cases
 }
+
+/// Those in which ours differs; nobody minds (see the head of `tests/kernel_nat.rs`).
+pub(crate) fn of_the_kernel_alone() -> Vec<Case> {
+    forwarding::of_the_kernel_alone()
+}

@@ -70,6 +70,18 @@ fn b66_b67_members_and_routers_and_the_host_only_if_it_joined() {
 }
 
 #[test]
+fn what_the_host_wants_outlives_a_router_beside_it() {
+    let mut lab = Lab::asked(ON);
+    let router = MulticastLegConfig { router: RouterMode::Always, ..MulticastLegConfig::default() };
+    lab.with(|bridge, now, mut emit| bridge.attach(LegIndex(4), router, true, now, &mut emit));
+    lab.join(0, GROUP);
+    lab.with(|bridge, now, mut emit| bridge.detach(LegIndex(4), now, &mut emit));
+    assert_eq!(lab.to(GROUP), "3 host", "to the bridge a router is what the host is, and yet another");
+    lab.with(|bridge, now, mut emit| bridge.detach(LegIndex(0), now, &mut emit));
+    assert_eq!(lab.to(GROUP), "3", "with the host it goes");
+}
+
+#[test]
 fn a_membership_lasts_for_its_interval() {
     for group in [GROUP, GROUP6] {
         let mut lab = Lab::asked(ON);

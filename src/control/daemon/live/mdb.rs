@@ -52,6 +52,12 @@ pub(super) fn del(plan: &Plan, member: &Member) -> Result<Plan, Refusal> {
 /// The memberships that are meant: without a VLAN, where VLANs are told apart, one in each VLAN of the port.
 fn resolve(plan: &Plan, member: &Member) -> Result<Vec<StaticGroup>, Refusal> {
     let found = leg::find(plan, &member.port)?;
+    if found.is_router() {
+        return Err(Refusal {
+            error: format!("`{}` leads to a router, which joins no groups", member.port),
+            hint: Some("frames to every group go there anyway".into()),
+        });
+    }
     if let Some(network) = &member.network
         && network != found.network
     {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{fdb, mdb, port, vlan};
 use crate::bridge::{BridgeConfig, LegConfig, Role};
+use crate::control::config::parse;
 use crate::control::diff::{describe, diff};
 use crate::control::edit::{Member, Vid};
 use crate::control::plan::{Interface, Line, Link, LinkEnd, Netns, Network, Plan, Port, Settings};
@@ -181,6 +182,9 @@ fn ports_join_and_leave_groups() {
     let one = mdb::del(&all, &member("vm1", "239.1.1.1", Some(1), None)).expect("it is there");
     assert_eq!(vlans(&one), [10]);
 
+    let routed = "[[network]]\nname = \"lan\"\nmulticast_snooping = true\n[[router]]\nname = \"gw\"\n\
+                  [[router.interface]]\nnetwork = \"lan\"\naddress = \"10.0.0.1/24\"\n";
+    let routed = parse(routed, "lab").expect("a sound file").0;
     let refusals = [
         (mdb::add(&start, &member("vm1", "10.0.0.1", None, None)), "the address of one machine"),
         (mdb::add(&start, &member("vm1", "224.0.0.251", None, None)), "everybody's on the link"),
@@ -193,6 +197,7 @@ fn ports_join_and_leave_groups() {
         (mdb::add(&start, &member("vm1", "239.1.1.1", None, Some("wan"))), "there is no network named `wan`"),
         (mdb::add(&start, &member("web", "239.1.1.1", None, None)), "set `multicast_snooping = true`"),
         (mdb::del(&one, &member("vm1", "239.1.1.2", None, None)), "has not been put into 239.1.1.2"),
+        (mdb::add(&routed, &member("lan/gw", "239.1.1.1", None, None)), "a router, which joins no groups"),
     ];
     for (edited, expected) in refusals {
         let text = said(&start, edited);

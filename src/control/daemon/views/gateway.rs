@@ -15,7 +15,7 @@ use crate::router::Counters;
 use crate::router::interface::{Interface, ReversePath, Role, SourceNat};
 use crate::router::nat::sessions::{Count, ORIGINS_MAX};
 use crate::router::neighbour::Neighbour;
-use crate::router::policy::RuleId;
+use crate::router::policy::{Policy, RuleId};
 use crate::router::routes::{Origin, Route};
 
 /// How many of those who hold sessions are named.
@@ -27,6 +27,8 @@ const SWITCH: &str = "switch";
 #[derive(Debug, Default)]
 pub(in crate::control::daemon) struct Gateway {
     counters: Counters,
+    /// Log lines that were not written.
+    unlogged: u64,
     routes: usize,
     neighbours: usize,
     /// If it follows flows: how many there are, how many there may be, and how many each origin has opened.
@@ -43,6 +45,7 @@ impl Gateway {
         });
         Self {
             counters: router.counters(),
+            unlogged: router.policy().map_or(0, unlogged),
             routes: router.routes().len(),
             neighbours: router.neighbours(switch.now).len(),
             sessions,
@@ -76,7 +79,14 @@ pub(in crate::control::daemon) fn gateway(
         unreachable,
         unsent,
         untold,
+        unlogged: seen.unlogged,
     }
+}
+
+/// Log lines that were more than their rule wants, or that there was no room for.
+fn unlogged(policy: &Policy) -> u64 {
+    let numbers = (0..=u16::MAX).zip(&policy.config().rules).map(|(number, _)| number);
+    policy.records_lost() + numbers.map(|number| policy.suppressed(number)).sum::<u64>()
 }
 
 /// The port that opened a session.
@@ -116,7 +126,8 @@ fn flags(own: &Interface) -> Vec<String> {
     flag(!own.inside.icc, "icc off".into());
     match own.inside.source_nat {
         SourceNat::Masquerade => {}
-        SourceNat::None => flag(own.role == Role::Inside, "masquerade off".into()),
+        // nobody leaves an internal network, whatever he would be called
+        SourceNat::None => flag(own.role == Role::Inside && !own.inside.internal, "masquerade off".into()),
         SourceNat::To(first, last) if first == last => flag(true, format!("snat {first}")),
         SourceNat::To(first, last) => flag(true, format!("snat {first}-{last}")),
     }
@@ -248,3 +259,6 @@ pub(in crate::control::daemon) fn publishes(router: &Router, counts: &[Count]) -
 fn ports((first, last): (u16, u16)) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,18 +118,19 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 fn add_entries(plan: &mut Plan, entries: impl Iterator<Item = (u8, usize, bool)>) {
-    let legs: Vec<(String, String)> =
-        plan.legs().map(|leg| (leg.name.to_owned(), leg.network.to_owned())).collect();
+    let legs: Vec<(String, String, bool)> =
+        plan.legs().map(|leg| (leg.name.to_owned(), leg.network.to_owned(), leg.is_router())).collect();
     for (s, at, sticky) in entries.filter(|_| !legs.is_empty()) {
-        let (at, network) = legs[at % legs.len()].clone();
+        let (at, network, is_router) = legs[at % legs.len()].clone();
         let group = std::net::IpAddr::from([239, 0, 0, s]);
-        plan.groups.push(StaticGroup {
+        // a router joins no groups
+        plan.groups.extend((!is_router).then(|| StaticGroup {
             network: network.clone(),
             at: at.clone(),
             vlan: 0,
             group,
             line: Line(5),
-        });
+        }));
         let mac = Mac([2, 0, 0, 0, 0, s]);
         plan.fdb.push(StaticStation { network, mac, at, vlan: None, sticky, line: Line(4) });
     }

@@ -248,7 +248,8 @@ impl Connection {
             && tcp.ack == last.end;
         if answers {
             let (sender, receiver) = self.halves(direction);
-            *sender = Half::default();
+            // what was picked up stays as liberal as it was
+            *sender = Half { flags: sender.flags & Half::LIBERAL, ..Half::default() };
             *receiver = Half {
                 end: last.end,
                 max_end: last.end,
@@ -313,7 +314,8 @@ impl Connection {
             }
             verdict = Reset::Inexact;
         }
-        let doubtful = (replied && last.kind == Kind::Syn) || (!assured && last.kind == Kind::Ack);
+        let again = replied && last.kind == Kind::Syn && last.direction != direction;
+        let doubtful = again || (!assured && last.kind == Kind::Ack);
         let challenged = self.phase == Phase::SynSent
             && last.kind == Kind::Ack
             && last.direction == Direction::Reply
