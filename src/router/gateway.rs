@@ -152,10 +152,6 @@ impl Gateway {
             flow.judgement.end();
             return Err((Reason::NatRouteMoved, None));
         }
-        let hidden = source.is_some_and(|(nat, _)| nat != SourceNat::None);
-        if flow.judgement.state == State::Untracked && hidden {
-            return Err((Reason::BeyondScope, None));
-        }
         if !flow.judgement.opens() {
             return Ok(());
         }
