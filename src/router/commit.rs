@@ -179,7 +179,7 @@ impl Router {
                 self.send(to, &work, Rewrite::NONE, Some(arrival.leg), now, emit);
             }
             // pieces are translated one by one, so that one that waits in vain can be quoted as it was sent (N9)
-            Some((max, id)) if onward.rewrite.is_piecewise(arrival.datagram.protocol) => {
+            Some((max, id)) if onward.rewrite.is_piecewise(&arrival.datagram, max) => {
                 self.send_cut(to, &work, (max, id), onward.rewrite, Some(arrival.leg), now, emit);
             }
             Some((max, id)) => {

@@ -141,9 +141,9 @@ impl Gateway {
             Ruling::Reject(with, _) => return Err((Reason::RuleReject, Some(with))),
         }
         // what is not followed cannot be translated: neighbour discovery for somebody else's wire, with a private address
-        let hides = !matches!(from.1.inside.source_nat, SourceNat::None) && from.1.role == Role::Inside;
-        if flow.judgement.state == State::Untracked && hides && from.0 != to.0 && self.drops_invalid() {
-            return Err((Reason::ConntrackInvalid, None));
+        let hides = from.1.inside.source_nat != SourceNat::None && from.1.role == Role::Inside;
+        if flow.judgement.state == State::Untracked && hides && from.0 != to.0 {
+            return Err((Reason::BeyondScope, None));
         }
         if flow.judgement.withheld {
             return Err((Reason::RedirectTranslated, None));

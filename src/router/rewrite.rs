@@ -8,8 +8,11 @@
 
 use super::mss::Mss;
 use super::nat::rewrite::{self, Translation};
-use crate::wire::datagram;
+use crate::wire::datagram::{self, Datagram};
 use crate::wire::packet::protocol;
+
+/// Bytes of a transport header up to its checksum, of whatever protocol, and of a fragment header before it.
+const HEADER_MAX: usize = 24 + 8;
 
 /// What is to be written into a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +45,10 @@ impl Rewrite {
     }
 
     /// Whether it can be written into the pieces of a packet as well: nothing but addresses, ports and what is mended by the
-    /// difference; no checksum that is made over all of it.
-    pub fn is_piecewise(&self, protocol: u8) -> bool {
-        self.mss.is_none() && self.translation.quote.is_none() && protocol != protocol::SCTP
+    /// difference, all of which is in the first piece of `max` bytes; no checksum that is made over all of it.
+    pub fn is_piecewise(&self, whole: &Datagram, max: u16) -> bool {
+        let holds = usize::from(max) >= whole.transport + HEADER_MAX;
+        self.mss.is_none() && self.translation.quote.is_none() && whole.protocol != protocol::SCTP && holds
     }
 
     /// Whether the packet gets longer, so that it has to be copied.

@@ -126,6 +126,11 @@ impl Flow {
         }
     }
 
+    /// Whether either end is translated.
+    pub(super) fn is_translated(&self) -> bool {
+        self.original.inverse() != Some(self.reply)
+    }
+
     /// Writes one end of an error about this flow, and the other end of what it quotes (E3, E4).
     pub(super) fn translate_error(&self, bytes: &mut [u8], end: End, reply: bool) {
         if !self.changes(end, reply) {

@@ -366,6 +366,9 @@ impl Gateway {
                 return self.confirm(*flow, travel.seen);
             }
             Judged::Of { flow, reply, state: State::Related } => {
+                if self.flows.list[flow].is_translated() && packet::quotes_little(packet) {
+                    return false;
+                }
                 self.flows.list[flow].translate_error(packet, End::Source, reply);
             }
             Judged::Of { flow, reply, .. } => self.flows.list[flow].translate(packet, End::Source, reply),

@@ -104,6 +104,15 @@ pub(super) fn is_v6(packet: &[u8]) -> bool {
     packet[0] >> 4 == 6
 }
 
+/// Whether an error quotes less than eight bytes behind the headers of what it is about, which is too little to be written
+/// into (E3, RFC 792).
+pub(super) fn quotes_little(error: &[u8]) -> bool {
+    let Some((_, at)) = transport(error) else { return false };
+    let quote = error.get(at + 8..).unwrap_or_default();
+    let numbered = |protocol| matches!(protocol, TCP | UDP | ICMP | ICMPV6);
+    transport(quote).is_some_and(|(protocol, at)| numbered(protocol) && quote.len() < at + 8)
+}
+
 /// The protocol, and where it begins. Of the extensions of IPv6 only those are skipped that stories have. None for
 /// a later piece of a datagram.
 pub(super) fn transport(packet: &[u8]) -> Option<(u8, usize)> {
