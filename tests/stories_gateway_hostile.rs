@@ -155,7 +155,7 @@ fn who_watches_gets_large_frames_as_they_were_and_the_stranger_gets_them_transla
     let (frame, offload) = large();
     // twice: the buffers of the first copies are lent again
     for round in 1..=2 {
-        let (ends, written) = receive(&mut fabric, &vec![(GUEST, &frame, offload); 6]);
+        let (ends, written) = receive(&mut fabric, &[(GUEST, &frame, offload); 6]);
         let full = End::Dropped(Reason::CopiesFull);
         assert_eq!(
             ends,
@@ -192,7 +192,7 @@ fn where_nobody_watches_large_frames_are_not_copied() {
     let mut fabric = gateway();
     fabric.apply(Change::RemovePort(WATCHER), NOW).expect("a port");
     let (frame, offload) = large();
-    let (ends, written) = receive(&mut fabric, &vec![(GUEST, &frame, offload); 64]);
+    let (ends, written) = receive(&mut fabric, &[(GUEST, &frame, offload); 64]);
     assert_eq!((ends, written.len()), (vec![End::Sent; 64], 64));
 }
 
@@ -229,7 +229,11 @@ fn neighbour_discovery_that_is_not_followed_went_out_with_the_guests_address() {
     packet[42..44].copy_from_slice(&sum.to_be_bytes());
     let frame = ethernet(gate(GUEST), station(GUEST), 0x86dd, &packet);
     let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, Offload::NONE)]);
-    assert_eq!(ends, [End::Dropped(Reason::BeyondScope)], "U2: it is of no flow that could hide the guest");
+    assert_eq!(
+        ends,
+        [End::Dropped(Reason::ConntrackInvalid)],
+        "U2: it is of no flow that could hide the guest"
+    );
     assert!(written.iter().all(|(port, ..)| *port == WATCHER));
 }
 
