@@ -45,7 +45,7 @@ impl Gateway {
     /// M1, which the kernel asks before it knows of flows: whether somebody addresses a guest behind another leg.
     pub(super) fn is_direct(&self, from: LegIndex, to: IpAddr) -> bool {
         let theirs = |(leg, own): &(LegIndex, Interface)| {
-            *leg != from && guards(own) && !own.inside.internal && !is_routed(own) && holds(own, to)
+            *leg != from && guards(own) && !is_routed(own) && holds(own, to)
         };
         !self.is_local(to) && self.interfaces.iter().any(theirs)
     }
@@ -93,7 +93,7 @@ impl Gateway {
             return Verdict::Drop;
         }
         // C16: the hairpin, of whatever network
-        if guards(there) && from == to && rewritten && self.is_target(&tuple) {
+        if guards(there) && from == to && rewritten && (flows || self.is_target(&tuple)) {
             return Verdict::Accept;
         }
         if guards(there) && !there.inside.internal {

@@ -207,7 +207,9 @@ impl Connection {
                 sack,
                 ..Side::default()
             };
-            self.sides[usize::from(reply)] = Side::default();
+            // what was picked up stays liberal (T6)
+            let liberal = self.sides[usize::from(reply)].liberal;
+            self.sides[usize::from(reply)] = Side { liberal, ..Side::default() };
         }
         match after_it {
             // T14
@@ -326,7 +328,7 @@ impl Connection {
             }
             keep = true;
         }
-        let to_ignored = (known.replied && last.kind == Some(Kind::Syn))
+        let to_ignored = (known.replied && last.kind == Some(Kind::Syn) && last.reply != reply)
             || (!known.assured && last.kind == Some(Kind::Ack));
         let to_challenge =
             before == SynSent && last.kind == Some(Kind::Ack) && last.reply && segment.seq == last.ack;
