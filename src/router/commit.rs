@@ -180,11 +180,11 @@ impl Router {
             }
             // pieces are translated one by one, so that one that waits in vain can be quoted as it was sent (N9)
             Some((max, id)) if onward.rewrite.is_piecewise(&arrival.datagram, max) => {
-                self.send_cut(to, &work, (max, id), onward.rewrite, Some(arrival.leg), now, emit);
+                self.send_cut(to, &work, (max, id), (onward.rewrite, Some(arrival.leg)), now, emit);
             }
             Some((max, id)) => {
                 write(&onward.rewrite, &mut work);
-                self.send_cut(to, &work, (max, id), Rewrite::NONE, Some(arrival.leg), now, emit);
+                self.send_cut(to, &work, (max, id), (Rewrite::NONE, Some(arrival.leg)), now, emit);
             }
         }
         self.work = work;
@@ -250,7 +250,7 @@ impl Router {
             true => self.send(to, packet, Rewrite::NONE, None, now, emit),
             false => {
                 let id = u32::from(self.next_id());
-                self.send_cut(to, packet, (max, id), Rewrite::NONE, None, now, emit);
+                self.send_cut(to, packet, (max, id), (Rewrite::NONE, None), now, emit);
             }
         }
     }
@@ -260,8 +260,7 @@ impl Router {
         to: (LegIndex, IpAddr),
         packet: &[u8],
         (max, id): (u16, u32),
-        rewrite: Rewrite,
-        from: Option<LegIndex>,
+        (rewrite, from): (Rewrite, Option<LegIndex>),
         now: Time,
         emit: &mut impl FnMut(LegIndex, &[u8]),
     ) {

@@ -45,7 +45,7 @@ impl Gateway {
     /// M1, which the kernel asks before it knows of flows: whether somebody addresses a guest behind another leg.
     pub(super) fn is_direct(&self, from: LegIndex, to: IpAddr) -> bool {
         let theirs = |(leg, own): &(LegIndex, Interface)| {
-            *leg != from && guards(own) && !is_routed(own) && holds(own, to)
+            *leg != from && guards(own) && (own.inside.internal || !is_routed(own)) && holds(own, to)
         };
         !self.is_local(to) && self.interfaces.iter().any(theirs)
     }
