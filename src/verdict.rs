@@ -47,7 +47,8 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// It wants to leave the wire that its source is of: link-local addresses of IPv6 are not routed.
+    /// It wants to leave the wire that its source is of: link-local addresses of IPv6 are not routed,
+    /// nor are neighbour discovery and MLD of somebody who is masqueraded: they are of no flow that could hide him.
     BeyondScope = "beyond-scope",
     /// A spanning tree's message that is no such thing: cut off, of an unknown kind, or longer under way than it may be
     /// (B81).

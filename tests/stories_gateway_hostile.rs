@@ -229,11 +229,7 @@ fn neighbour_discovery_that_is_not_followed_went_out_with_the_guests_address() {
     packet[42..44].copy_from_slice(&sum.to_be_bytes());
     let frame = ethernet(gate(GUEST), station(GUEST), 0x86dd, &packet);
     let (ends, written) = receive(&mut gateway(), &[(GUEST, &frame, Offload::NONE)]);
-    assert_eq!(
-        ends,
-        [End::Dropped(Reason::ConntrackInvalid)],
-        "U2: it is of no flow that could hide the guest"
-    );
+    assert_eq!(ends, [End::Dropped(Reason::BeyondScope)], "U2: it is of no flow that could hide the guest");
     assert!(written.iter().all(|(port, ..)| *port == WATCHER));
 }
 
