@@ -19,7 +19,7 @@ use super::Plane;
 use super::decision::{Answer, Arrival, Decision, Fate, Onward};
 use super::gateway::{Flow, Gateway, invalidity};
 use super::icmp::{self, Error, local};
-use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, is_link_local};
+use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, Role, is_link_local};
 use super::mss::Mss;
 use super::nat::judgement::State;
 use super::nat::track::Invalid;
@@ -296,13 +296,19 @@ impl Plane {
     }
 
     /// Whether the source may have come in there (`rp_filter`).
+    ///
+    /// Nobody but guests is believed to be a guest, whatever `rp_filter` says: a flow that a stranger opens in a guest's name is
+    /// not translated, and the guest's own packets would then leave as he sent them.
     fn check_reverse(&self, leg: LegIndex, own: &Interface, source: IpAddr) -> Result<(), Reason> {
-        let back = || self.routes.lookup(source).map(|route| route.leg);
+        if is_link_local(source) || (own.reverse_path == ReversePath::Off && self.gateway.is_none()) {
+            return Ok(());
+        }
+        let back = self.routes.lookup(source).map(|route| route.leg);
+        let is_guest = |leg| self.interfaces.get(leg).is_some_and(|own| own.role == Role::Inside);
         let believed = match own.reverse_path {
-            _ if is_link_local(source) => true,
-            ReversePath::Off => true,
-            ReversePath::Loose => back().is_some(),
-            ReversePath::Strict => back() == Some(leg),
+            ReversePath::Strict => back == Some(leg),
+            ReversePath::Loose if back.is_none() => false,
+            ReversePath::Loose | ReversePath::Off => back.is_none_or(|back| back == leg || !is_guest(back)),
         };
         if believed { Ok(()) } else { Err(Reason::ReversePath) }
     }

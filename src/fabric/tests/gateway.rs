@@ -163,6 +163,17 @@ fn strangers_reach_published_ports_and_nothing_else() {
 }
 
 #[test]
+fn a_stranger_in_a_guests_name_opened_a_flow_that_was_not_translated() {
+    let mut fabric = gateway();
+    let (guest, server) = ((GUEST.1, 4000), ("192.0.2.77", 53));
+    let posing = udp(STRANGER.0, guest, server);
+    assert_eq!(exchange(&mut fabric, STRANGER.0, &posing).0, End::Dropped(Reason::ReversePath));
+    let (_, sent) = exchange(&mut fabric, GUEST.0, &udp(GUEST.0, guest, (STRANGER.1, 53)));
+    let leaves = sent.iter().find(|(port, _)| *port == STRANGER.0).expect("it leaves");
+    assert_eq!(ends(&leaves.1).0.0, EXTERNAL, "N54: and the guest's own leaves as the router's");
+}
+
+#[test]
 fn siblings_and_the_guest_itself_reach_a_published_port() {
     let mut fabric = gateway();
     for (port, source) in [(1, "172.17.0.3"), GUEST] {

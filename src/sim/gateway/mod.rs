@@ -35,7 +35,7 @@ pub use self::stage::Stage;
 use self::story::place;
 pub use self::story::{Act, HOSTS, Host, Order, Say, Segment, Setting, Spoil, Story, Talk, Taste};
 use crate::frame::{LegIndex, PortId};
-use crate::router::interface::{Interface, ReversePath, is_link_local};
+use crate::router::interface::{Interface, ReversePath, Role, is_link_local};
 use crate::router::policy::config::{Config, Invalid};
 use crate::time::Time;
 use crate::wire::mac::Mac;
@@ -401,10 +401,13 @@ impl Gateway {
         if nobody(src) || nobody(dst) || self.is_for_everybody(src) || self.is_local(src) {
             return false;
         }
+        let back = self.route(src).map(|(back, _)| back);
+        // nobody but guests is a guest
+        let poses = back.is_some_and(|back| back != leg && self.interface(back).role == Role::Inside);
         match self.interface(leg).reverse_path {
-            ReversePath::Off => true,
-            ReversePath::Loose => self.route(src).is_some(),
-            ReversePath::Strict => self.route(src).is_some_and(|(back, _)| back == leg),
+            ReversePath::Off => !poses,
+            ReversePath::Loose => back.is_some() && !poses,
+            ReversePath::Strict => back == Some(leg),
         }
     }
 
