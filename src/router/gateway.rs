@@ -1,9 +1,9 @@
 //! Where routing, connection tracking and rules meet: what makes a router a gateway.
 //!
 //! A router follows flows as soon as one of its legs has a role, or a rule is set; before, it only routes. Then every packet
-//! passes in the kernel's order (N1): its flow is found and its destination translated ([`Gateway::judge`]), it is routed, the rules
-//! are asked and its source is translated ([`Gateway::pass`]). All that is kept in a [`Flow`], a value beside the decision:
-//! nothing has happened until [`Gateway::settle`], and of a new flow that was stopped on the way nothing ever does (N4).
+//! passes in the kernel's order (N1): its flow is found and its destination translated (`Gateway::judge`), it is routed, the rules
+//! are asked and its source is translated (`Gateway::pass`). All that is kept in a [`Flow`], a value beside the decision:
+//! nothing has happened until `Gateway::settle`, and of a new flow that was stopped on the way nothing ever does (N4).
 //!
 //! What is for the router itself opens no session: nobody sits in the router whose flows could be confused with those of
 //! guests (P11). A packet that no rule translates keeps its addresses, yet may get another port (N3).
