@@ -80,6 +80,9 @@ reasons! {
     EgressGone = "egress-gone",
     /// The kernel refused the frame at the port it was to leave through.
     EgressRefused = "egress-refused",
+    /// An ICMP error about a translated flow that cannot be told its reader: a redirect, which speaks of addresses that he does
+    /// not know (E6), or a quote too short to be translated (E3).
+    ErrorUntranslatable = "error-untranslatable",
     /// A piece of a datagram that contradicts the others, or is cut off (N50).
     FragmentMalformed = "fragment-malformed",
     /// Two pieces of a datagram overlap: all of them are lost (N50).
@@ -170,8 +173,6 @@ reasons! {
     Promiscuous = "promiscuous",
     /// A station was seen to and fro between ports, and the port it moved to last is not heard for a while (`flap`).
     Quarantined = "quarantined",
-    /// An ICMP redirect about a translated flow: it speaks of addresses that its reader does not know (E6).
-    RedirectTranslated = "redirect-translated",
     /// Its source is not where it came from (`rp_filter`, N54).
     ReversePath = "reverse-path",
     /// The router's interface has not been configured.

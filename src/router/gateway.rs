@@ -146,7 +146,7 @@ impl Gateway {
             return Err((Reason::BeyondScope, None));
         }
         if flow.judgement.withheld {
-            return Err((Reason::RedirectTranslated, None));
+            return Err((Reason::ErrorUntranslatable, None));
         }
         if self.nat.has_moved(&flow.judgement, to.0.0) {
             flow.judgement.end();
@@ -163,7 +163,7 @@ impl Gateway {
             }
         };
         let bound = matches!(source, Some((SourceNat::Masquerade, _))).then_some(to.0.0);
-        self.nat.bind_source(&mut flow.judgement, range.as_ref(), bound, 0, now);
+        self.nat.bind_source(&mut flow.judgement, range.as_ref(), bound, now);
         self.nat.confirm(&mut flow.judgement, now).map_err(|refusal| match refusal {
             Refusal::Clash => (Reason::NatPortsFull, None),
             Refusal::Full => (Reason::ConntrackFull, None),

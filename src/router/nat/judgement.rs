@@ -154,7 +154,6 @@ pub(super) struct Draft {
     pub(super) reply: Tuple,
     pub(super) track: Track,
     pub(super) timeout: Duration,
-    pub(super) tag: u32,
     pub(super) leg: Option<u16>,
     /// The session of the same tuple that is over (T12).
     pub(super) replaces: Option<Slot>,

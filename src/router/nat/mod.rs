@@ -103,18 +103,11 @@ impl Nat {
     }
 
     /// The same for the source. `leg` is the one whose address that is, if the flow is not to survive the address or a
-    /// change of route (N11, P10); `tag` is for the policy to find the session by.
-    pub fn bind_source(
-        &self,
-        judgement: &mut Judgement,
-        range: Option<&Range>,
-        leg: Option<u16>,
-        tag: u32,
-        now: Time,
-    ) {
+    /// change of route (N11, P10).
+    pub fn bind_source(&self, judgement: &mut Judgement, range: Option<&Range>, leg: Option<u16>, now: Time) {
         self.bind(judgement, End::Source, range, now);
         if let Effect::Open(draft) = &mut judgement.effect {
-            (draft.leg, draft.tag) = (leg, tag);
+            draft.leg = leg;
         }
     }
 
@@ -247,7 +240,6 @@ impl Nat {
             reply,
             track,
             timeout,
-            tag: 0,
             leg: None,
             replaces,
             evicts: None,
@@ -344,7 +336,6 @@ impl Nat {
             since: now,
             expires: now + draft.timeout,
             counts: [first, Count::default()],
-            tag: draft.tag,
             origin,
             leg: draft.leg,
             replied: false,

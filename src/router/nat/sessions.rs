@@ -53,8 +53,6 @@ pub struct Session {
     pub expires: Time,
     /// How much went which way.
     pub counts: [Count; 2],
-    /// What the policy wants to know it by, to end it when a rule goes (P10).
-    pub tag: u32,
     /// Who opened it: below [`ORIGINS_MAX`].
     pub origin: u16,
     /// The leg whose address it was masqueraded with (N11).

@@ -62,7 +62,7 @@ impl Gate {
             range => range,
         };
         let range = masquerade.filter(|_| is_inside(tuple.source.ip(tuple.ipv6)));
-        self.nat.bind_source(judgement, range.as_ref(), range.map(|_| 7), 0, self.now);
+        self.nat.bind_source(judgement, range.as_ref(), range.map(|_| 7), self.now);
     }
 
     /// A packet passes: what it was, and what left.
