@@ -43,15 +43,17 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Self;
 
+    #[inline]
     fn add(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        let nanos = duration.as_secs().saturating_mul(1_000_000_000);
+        Self(self.0.saturating_add(nanos.saturating_add(duration.subsec_nanos().into())))
     }
 }
 
 impl Sub for Time {
     type Output = Duration;
 
+    #[inline]
     fn sub(self, earlier: Self) -> Duration {
         self.since(earlier)
     }
@@ -72,6 +74,7 @@ mod tests {
     fn arithmetic_saturates_and_never_panics() {
         assert_eq!(Time::from_secs(2) - Time::from_secs(5), Duration::ZERO, "the past is zero ago");
         assert_eq!(Time::from_secs(5) - Time::from_secs(2), Duration::from_secs(3));
+        assert_eq!(Time::ZERO + Duration::MAX, Time::NEVER, "longer than there is time");
         assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER, "never stays never");
         assert_eq!(Time::from_nanos(1_500_000_000).to_string(), "1.500000");
     }

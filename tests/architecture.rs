@@ -125,6 +125,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/frame/mod.rs", "copy_of", "for tests, tools and rare originations"),
     ("src/router/fragment/blocks.rs", "lend", "a block of a bounded number, lent again ever after"),
     ("src/router/fragment/gather.rs", "new", "all buckets there will ever be, at birth"),
+    ("src/router/lanes.rs", "default", "all the room there will ever be, at birth"),
     ("src/router/manage.rs", "attach", "when a leg changes"),
     ("src/router/manage.rs", "detach", "when a leg goes"),
     ("src/router/manage.rs", "set_policy", "when rules change"),
@@ -134,6 +135,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/router/policy/text/mod.rs", "counted", "an answer to the user"),
     ("src/router/policy/text/mod.rs", "line", "an answer to the user"),
     ("src/router/routes.rs", "list", "an answer to the user"),
+    ("src/table/hints.rs", "default", "an array of fixed size, at birth"),
     ("src/wire/mac.rs", "deserialize", "an address the user wrote"),
     ("src/wire/mac.rs", "from_str", "an address the user wrote"),
 ];

@@ -88,23 +88,23 @@ impl Fdb {
     /// Where the station is, if that is known now.
     #[inline(always)]
     pub(super) fn lookup(&self, vid: u16, mac: Mac, now: Time) -> Option<Place> {
-        let slot = self.table.find(self.hash(vid, mac))?;
+        let slot = self.table.seek(key(vid, mac)).ok()?;
         self.valid(slot, now).then(|| self.table.value(slot))
     }
 
     /// What it means that the station is seen behind `leg`.
     #[inline(always)]
     pub(super) fn sight(&self, vid: u16, mac: Mac, leg: LegIndex, now: Time) -> Sight {
-        let hashed = self.hash(vid, mac);
-        match self.table.find(hashed) {
-            Some(slot) if self.valid(slot, now) => match self.table.value(slot) {
+        match self.table.seek(key(vid, mac)) {
+            Ok(slot) if self.valid(slot, now) => match self.table.value(slot) {
                 Place { kind: StationKind::Local, .. } => Sight::Own,
                 place if place.leg == leg => Sight::Refresh(slot),
                 Place { kind: StationKind::Sticky, .. } => Sight::Stuck(slot),
                 place => Sight::Move(slot, place.leg),
             },
-            _ if self.has_room(now) => Sight::New(hashed),
-            _ => Sight::Full,
+            _ if !self.has_room(now) => Sight::Full,
+            Ok(slot) => Sight::New(self.table.hash(self.table.key(slot))),
+            Err(hashed) => Sight::New(hashed),
         }
     }
 
@@ -229,7 +229,7 @@ impl Fdb {
 
     #[inline]
     fn hash(&self, vid: u16, mac: Mac) -> Hashed {
-        self.table.hash(u64::from(vid) << MAC_BITS | mac.to_u64())
+        self.table.hash(key(vid, mac))
     }
 
     /// As the kernel's `has_expired`: an entry is gone at the very moment it is `ageing` old.
@@ -291,6 +291,11 @@ impl Fdb {
             *count += 1;
         }
     }
+}
+
+#[inline]
+fn key(vid: u16, mac: Mac) -> u64 {
+    u64::from(vid) << MAC_BITS | mac.to_u64()
 }
 
 fn uncount(learned: &mut [u32], place: Place) {

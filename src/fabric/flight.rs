@@ -7,10 +7,11 @@ use super::walk::{Branch, Traveller};
 use super::{Books, Node};
 use crate::bridge::{Decision, Extras, Inside, Outbox};
 use crate::frame::{Batch, Edit, Headers, Leg, LegIndex, Passage, PortId};
-use crate::router::decision::{Fate, Ingress, Onward};
+use crate::router::decision::{Fate, Ingress};
 use crate::time::Time;
 use crate::trace::{Step, Trace};
 use crate::verdict::{Reason, Verdict};
+use crate::wire::mac::Mac;
 
 /// See the module's documentation.
 pub(super) struct Flight<'a> {
@@ -51,7 +52,16 @@ impl Traveller for Flight<'_> {
                 bridge.forward(leg, &passage, self.now, self.silence, self.extras, self.outbox.of(node))
             }
             Some(Node::Router(router)) => {
-                let (now, out) = (self.now, self.outbox.of(node));
+                let now = self.now;
+                if let Some(along) = router.shortcut(leg, &passage, &frame.offload, now) {
+                    let payload = headers.payload;
+                    return self.write(branch, along.leg, along.ends, |frame| {
+                        if let Some(packet) = frame.get_mut(payload..) {
+                            along.write(packet);
+                        }
+                    });
+                }
+                let out = self.outbox.of(node);
                 let decision = router.decide(leg, &passage, &frame.offload, now);
                 let at = Ingress { leg, origin: frame.ingress.0 };
                 let mut emit = |leg: LegIndex, frame: &[u8]| out.send(leg, frame);
@@ -61,8 +71,11 @@ impl Traveller for Flight<'_> {
                     (Fate::Consume | Fate::Remake(_), None) => Verdict::Consume.into(),
                     (Fate::Gather | Fate::Park(_), None) => Verdict::Park.into(),
                     (Fate::Forward(onward), None) => {
+                        let Some((mac, _)) = onward.neighbour else { return drop(Reason::NoPort) };
                         let payload = headers.payload;
-                        self.write(branch, &onward, payload)
+                        self.write(branch, onward.leg, (onward.src, mac), |frame| {
+                            onward.write(frame, payload)
+                        })
                     }
                 }
             }
@@ -103,21 +116,31 @@ impl Traveller for Flight<'_> {
 
 impl Flight<'_> {
     /// A router sends the frame on: what has to change is written into it, or into a copy if others get it as it is.
-    fn write(&mut self, branch: &mut Branch, onward: &Onward, payload: usize) -> Decision {
+    #[inline]
+    fn write(
+        &mut self,
+        branch: &mut Branch,
+        leg: LegIndex,
+        (src, dst): (Mac, Mac),
+        write: impl FnOnce(&mut [u8]),
+    ) -> Decision {
         let own = usize::from(branch.frame);
         if branch.from.is_some() || self.batch.is_delivered(own) {
             let Some(copy) = self.batch.copy(own) else { return drop(Reason::CopiesFull) };
             branch.frame = copy as u16;
         }
         let frame = self.batch.frame_mut(usize::from(branch.frame));
-        onward.write(frame.bytes_mut(), payload);
-        branch.edit = branch.edit.as_addressed();
-        if usize::from(branch.frame) == self.index
-            && let Ok(headers) = Headers::parse(frame.bytes(), &frame.offload)
-        {
-            self.headers = headers;
+        let bytes = frame.bytes_mut();
+        if let Some(head) = bytes.first_chunk_mut::<12>() {
+            head[..6].copy_from_slice(&dst.0);
+            head[6..].copy_from_slice(&src.0);
         }
-        Verdict::Forward(onward.leg).into()
+        write(bytes);
+        branch.edit = branch.edit.as_addressed();
+        if usize::from(branch.frame) == self.index {
+            (self.headers.dst, self.headers.src) = (dst, src);
+        }
+        Verdict::Forward(leg).into()
     }
 }
 

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use super::fragment::gather::Gathered;
 use super::gateway::Flow;
 use super::icmp::Error;
+use super::nat::rewrite::Place;
 use super::neighbour::Slot;
 use super::neighbour::hear::{Heard, Says};
 use super::rewrite::Rewrite;
@@ -49,6 +50,8 @@ pub struct Onward {
     pub neighbour: Option<(Mac, Slot)>,
     /// What is written into it.
     pub rewrite: Rewrite,
+    /// Where things are in it.
+    pub place: Place,
     /// Whether its transport checksum is yet to be made, so that it is not mended.
     pub partial: bool,
     /// Bytes of the largest piece, and what names the whole, if it has to be cut.
@@ -65,7 +68,7 @@ impl Onward {
             head[6..].copy_from_slice(&self.src.0);
         }
         if let Some(packet) = frame.get_mut(payload..) {
-            self.rewrite.apply(packet, self.partial);
+            self.rewrite.apply_at(self.place, packet, self.partial);
         }
     }
 }
@@ -144,7 +147,7 @@ pub struct Arrival<'a> {
     /// Its bytes, without padding.
     pub packet: &'a [u8],
     /// If its transport checksum is yet to be made: where summing starts, and where the sum goes.
-    pub partial: Option<(usize, usize)>,
+    pub partial: Partial,
     /// If it will be cut on the way out: bytes of the largest packet that this makes (V13).
     pub segment: Option<usize>,
     /// If it came in pieces.
@@ -157,19 +160,8 @@ impl<'a> Arrival<'a> {
         let packet = passage.payload();
         let datagram = Datagram::parse(packet).map_err(|_| Reason::IpMalformed)?;
         let packet = &packet[..datagram.len];
-        let partial = match offload.needs_csum {
-            true => Some(unfinished(&datagram, passage.headers.payload, offload)?),
-            false => None,
-        };
-        let transport = match offload.gso {
-            Gso::None => None,
-            Gso::TcpV4 | Gso::TcpV6 => {
-                packet.get(datagram.transport + 12).map(|byte| usize::from(byte >> 4) * 4)
-            }
-            Gso::Udp => Some(8),
-        };
-        let segment = transport.map(|len| datagram.transport + len + usize::from(offload.gso_size));
-        let segment = segment.filter(|segment| *segment < datagram.len);
+        let partial = unfinished(&datagram, passage.headers.payload, offload)?;
+        let segment = segment(&datagram, packet, offload);
         Ok(Self {
             leg,
             origin: 0,
@@ -184,7 +176,7 @@ impl<'a> Arrival<'a> {
 
     /// Whether it is the packet's own transport checksum that is yet to be made, not that of another packet in it.
     pub fn is_partial(&self) -> bool {
-        self.partial.is_some_and(|(start, _)| start == self.datagram.transport)
+        is_own(self.partial, &self.datagram)
     }
 
     /// Bytes that have to fit through (V13).
@@ -202,10 +194,34 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// Where a checksum that is yet to be made is summed from, and where it goes, in bytes from the IP header. It must be the
-/// packet's own, or that of a packet within it: anywhere else it would be written over what a flow is known by, after a router
-/// has looked at it and translated it.
-fn unfinished(datagram: &Datagram, payload: usize, offload: &Offload) -> Result<(usize, usize), Reason> {
+/// Where a checksum that is yet to be made is summed from, and where it goes, in bytes from the IP header.
+pub type Partial = Option<(usize, usize)>;
+
+/// Whether it is the packet's own transport checksum that is yet to be made, not that of another packet in it.
+#[inline]
+pub(super) fn is_own(partial: Partial, datagram: &Datagram) -> bool {
+    partial.is_some_and(|(start, _)| start == datagram.transport)
+}
+
+/// Bytes of the largest packet that it will be cut into on the way out, if it will be (V13).
+#[inline]
+pub(super) fn segment(datagram: &Datagram, packet: &[u8], offload: &Offload) -> Option<usize> {
+    let transport = match offload.gso {
+        Gso::None => return None,
+        Gso::TcpV4 | Gso::TcpV6 => usize::from(packet.get(datagram.transport + 12)? >> 4) * 4,
+        Gso::Udp => 8,
+    };
+    let segment = datagram.transport + transport + usize::from(offload.gso_size);
+    (segment < datagram.len).then_some(segment)
+}
+
+/// The checksum that is yet to be made. It must be the packet's own, or that of a packet within it: anywhere else it would
+/// be written over what a flow is known by, after a router has looked at it and translated it.
+#[inline]
+pub(super) fn unfinished(datagram: &Datagram, payload: usize, offload: &Offload) -> Result<Partial, Reason> {
+    if !offload.needs_csum {
+        return Ok(None);
+    }
     let (start, offset) = (usize::from(offload.csum_start), usize::from(offload.csum_offset));
     let start = start.checked_sub(payload).ok_or(Reason::OffloadChecksum)?;
     let within = start.checked_sub(datagram.transport).ok_or(Reason::OffloadChecksum)?;
@@ -216,5 +232,5 @@ fn unfinished(datagram: &Datagram, payload: usize, offload: &Offload) -> Result<
         // ports of others, and calls, are in their first eight bytes
         _ => within + offset >= 8,
     };
-    if fits { Ok((start, offset)) } else { Err(Reason::OffloadChecksum) }
+    if fits { Ok(Some((start, offset))) } else { Err(Reason::OffloadChecksum) }
 }

@@ -22,6 +22,7 @@ use super::icmp::{self, Error, local};
 use super::interface::{Interface, MTU_MIN_IPV6, ReversePath, Role, is_link_local};
 use super::mss::Mss;
 use super::nat::judgement::State;
+use super::nat::rewrite::Place;
 use super::nat::track::Invalid;
 use super::neighbour::{hear, parked};
 use super::policy::config::Reject;
@@ -266,6 +267,9 @@ impl Plane {
         {
             return Decision::drop(reason).and(told.and_then(|with| reject(arrival, with)));
         }
+        if let (Some(gateway), Some(flow)) = (&self.gateway, flow.as_mut()) {
+            gateway.remember(flow, arrival.leg, route);
+        }
         let translation = flow.as_ref().map(Flow::translation).unwrap_or_default();
         let mss = match out.clamp_mss {
             true => Mss::clamp(datagram, arrival.packet, out.mtu.min(self.mtu_back(arrival, own))),
@@ -274,7 +278,8 @@ impl Plane {
         let rewrite = Rewrite { translation, ttl: Some(datagram.ttl - 1), mss };
         let neighbour = self.neighbours.resolve(route.leg, next_hop, now);
         let partial = arrival.is_partial();
-        let onward = Onward { leg: route.leg, src: out.mac, next_hop, neighbour, rewrite, partial, cut };
+        let (leg, src, place) = (route.leg, out.mac, Place::of(datagram));
+        let onward = Onward { leg, src, next_hop, neighbour, rewrite, place, partial, cut };
         // who speaks to a translated address knows of no other
         let redirects = own.redirects && translation.is_none();
         let better = (arrival.leg == route.leg && redirects && own.on_link(source))

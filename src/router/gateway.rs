@@ -12,6 +12,7 @@ use std::net::IpAddr;
 
 use super::decision::Arrival;
 use super::interface::{Interface, Interfaces, Role, SourceNat, is_link_local};
+use super::lanes::{Lane, Lanes};
 use super::nat::Nat;
 use super::nat::judgement::{Judgement, Refusal, State};
 use super::nat::ports::{Filtering, Range};
@@ -20,6 +21,7 @@ use super::nat::track::Invalid;
 use super::nat::tuple::Tuple;
 use super::policy::config::{self, Reject};
 use super::policy::{Passing, Policy, RuleId, Ruling};
+use super::routes::Route;
 use crate::frame::LegIndex;
 use crate::time::Time;
 use crate::verdict::Reason;
@@ -30,6 +32,9 @@ use crate::wire::packet::Packet;
 pub(super) struct Gateway {
     pub(super) nat: Nat,
     pub(super) policy: Policy,
+    pub(super) lanes: Lanes,
+    /// Whether lanes are used ([`super::Settings::memo`]).
+    pub(super) memo: bool,
 }
 
 /// What is known of the flow of a packet, and which rules have spoken.
@@ -47,6 +52,8 @@ pub struct Flow {
     pub to: Option<LegIndex>,
     /// Whether rules of the user's have matched.
     pub noted: bool,
+    /// The way it goes, if later packets of the flow can follow it.
+    pub lane: Option<Lane>,
 }
 
 /// Why a packet may not pass, and what its sender is told.
@@ -93,7 +100,16 @@ impl Gateway {
                 self.nat.bind_destination(&mut judgement, Some(&range), now);
             }
         }
-        Flow { judgement, publish, source: None, ruling: None, to: None, noted: false }
+        Flow { judgement, publish, source: None, ruling: None, to: None, noted: false, lane: None }
+    }
+
+    /// Remembers the way that a packet has found, for those that follow it. Not if rules want to see each of them, nor where
+    /// each may have to be told of a better way.
+    pub(super) fn remember(&self, flow: &mut Flow, from: LegIndex, route: &Route) {
+        let state = flow.judgement.state;
+        if self.memo && flow.judgement.follows() && !flow.noted && from != route.leg {
+            flow.lane = Some(Lane { from, state, to: route.leg, via: route.via, ruling: flow.ruling });
+        }
     }
 
     /// Whether a packet is not to be answered, and its flow not to know of it: what addresses a guest directly ends before
@@ -174,8 +190,12 @@ impl Gateway {
     pub(super) fn settle(&mut self, flow: &Flow, origin: u16, now: Time) {
         let bytes = flow.judgement.bytes();
         let opens = flow.judgement.opens();
-        let opened = self.nat.commit(&flow.judgement, origin, now).filter(|_| opens);
-        if opened.is_some() {
+        let session = self.nat.commit(&flow.judgement, origin, now);
+        if let (Some(lane), Some(slot)) = (flow.lane, session) {
+            let id = self.lanes.number(lane);
+            self.nat.set_lane(slot, flow.judgement.direction, id);
+        }
+        if opens && session.is_some() {
             if let Some(index) = flow.publish {
                 self.policy.count(RuleId::Dnat(index), bytes);
             }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::gateway::Gateway;
 use super::interface::{Interface, MTU_MIN, Role, is_link_local};
+use super::lanes::Lanes;
 use super::nat::Nat;
 use super::nat::tuple::{Address, Tuple};
 use super::policy::Policy;
@@ -24,7 +25,9 @@ impl Router {
         self.settings = settings;
         if let Some(gateway) = &mut self.plane.gateway {
             gateway.nat.configure(settings.conntrack, settings.sessions_max);
+            gateway.memo = settings.memo;
         }
+        self.forget_lanes();
     }
 
     /// Sets all rules. Sessions whose published port leads elsewhere now, or nowhere, end (P10); others follow what was
@@ -34,7 +37,7 @@ impl Router {
             Some(gateway) => {
                 let before = Policy::new(gateway.policy.config().clone());
                 gateway.policy.configure(config);
-                let Gateway { nat, policy } = &mut **gateway;
+                let Gateway { nat, policy, .. } = &mut **gateway;
                 let leads =
                     |policy: &Policy, tuple: &Tuple| policy.destination(tuple).map(|(range, _)| range);
                 nat.end_all(|session| {
@@ -43,9 +46,9 @@ impl Router {
                 });
             }
             None => {
-                let Settings { conntrack, sessions_max } = self.settings;
+                let Settings { conntrack, sessions_max, memo } = self.settings;
                 let (nat, policy) = (Nat::new(conntrack, sessions_max, self.hash_key), Policy::new(config));
-                let mut gateway = Box::new(Gateway { nat, policy });
+                let mut gateway = Box::new(Gateway { nat, policy, lanes: Lanes::default(), memo });
                 self.plane.interfaces.iter().for_each(|(leg, _)| gateway.policy.attach(leg));
                 self.plane.gateway = Some(gateway);
             }
@@ -53,8 +56,16 @@ impl Router {
         self.settle();
     }
 
-    /// Follows flows if, and only if, a leg has a role or there is a rule.
+    /// Every flow is to find its way anew.
+    fn forget_lanes(&mut self) {
+        if let Some(gateway) = &mut self.plane.gateway {
+            gateway.lanes.forget();
+        }
+    }
+
+    /// Follows flows if, and only if, a leg has a role or there is a rule; those that it follows have to find their way anew.
     fn settle(&mut self) {
+        self.forget_lanes();
         let roles = self.plane.interfaces.iter().any(|(_, own)| own.role != Role::Plain);
         let rules = self.plane.gateway.as_ref().is_some_and(|gateway| {
             let config = gateway.policy.config();
@@ -159,12 +170,15 @@ impl Router {
         if via.is_some_and(|via| !own.on_link(via) || interfaces.is_local(leg, via)) {
             return Err(RouteError::Unreachable);
         }
-        routes.add(Route { to, via, leg, origin: Origin::Static, source: None })
+        routes.add(Route { to, via, leg, origin: Origin::Static, source: None })?;
+        self.forget_lanes();
+        Ok(())
     }
 
     /// Removes what [`Router::add_route`] has added; says whether it was there.
     pub fn remove_route(&mut self, to: IpNet, via: Option<IpAddr>) -> bool {
         let to = to.trunc();
+        self.forget_lanes();
         self.plane
             .routes
             .retain(|route| !(route.to == to && route.via == via && route.origin == Origin::Static))

@@ -18,6 +18,7 @@
 //! | [`nat`] | flows, and what their packets are translated into |
 //! | [`policy`] | what may pass: Docker's rules, and the user's before them |
 //! | [`gateway`] | where these three meet |
+//! | [`lanes`], `shortcut` | which way the packets of a flow went, and how others follow them |
 //! | `manage` | what whoever configures it says |
 //!
 //! It never edits a frame while it decides, never waits, and never takes memory for a packet beyond the bounded rooms of
@@ -31,6 +32,7 @@ pub mod fragment;
 pub mod gateway;
 pub mod icmp;
 pub mod interface;
+pub mod lanes;
 mod manage;
 pub mod mss;
 pub mod nat;
@@ -38,6 +40,7 @@ pub mod neighbour;
 pub mod policy;
 pub mod rewrite;
 pub mod routes;
+mod shortcut;
 
 use std::net::IpAddr;
 
@@ -67,17 +70,21 @@ pub struct Settings {
     pub conntrack: track::Settings,
     /// How many sessions there may be.
     pub sessions_max: usize,
+    /// Whether it remembers which way the packets of a flow went ([`lanes`]). No answer depends on it.
+    pub memo: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { conntrack: track::Settings::default(), sessions_max: SESSIONS_MAX }
+        Self { conntrack: track::Settings::default(), sessions_max: SESSIONS_MAX, memo: true }
     }
 }
 
 /// What a router has counted that belongs to no frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Packets that followed a lane ([`lanes`]): nothing had to be decided about them.
+    pub along: u64,
     /// Datagrams that never became complete.
     pub incomplete: u64,
     /// Packets that waited for a neighbour that did not answer.

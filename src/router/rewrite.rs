@@ -7,7 +7,7 @@
 //! of an MSS, all that is behind the IP header (V11).
 
 use super::mss::Mss;
-use super::nat::rewrite::{self, Translation};
+use super::nat::rewrite::{self, Place, Translation};
 use crate::wire::datagram::{self, Datagram};
 use crate::wire::packet::protocol;
 
@@ -36,6 +36,18 @@ impl Rewrite {
         if !self.translation.is_none() {
             rewrite::apply(packet, &self.translation, partial);
         }
+        self.finish(packet, partial);
+    }
+
+    /// The same for a packet that was read before.
+    #[inline]
+    pub fn apply_at(&self, place: Place, packet: &mut [u8], partial: bool) {
+        rewrite::translate(packet, place, &self.translation, partial);
+        self.finish(packet, partial);
+    }
+
+    #[inline]
+    fn finish(&self, packet: &mut [u8], partial: bool) {
         if let Some(ttl) = self.ttl {
             datagram::set_ttl(packet, ttl);
         }

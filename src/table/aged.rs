@@ -2,7 +2,8 @@
 //!
 //! Entries live in a slab, so an entry keeps its place and a [`Slot`] names it. A hash index finds the slot of a key:
 //! SipHash-1-3 with a secret key, because guests choose the keys and must not be able to choose collisions. A key is
-//! hashed once per use: [`AgedTable::hash`] makes a [`Hashed`], and finding and inserting take that.
+//! hashed once per use: [`AgedTable::hash`] makes a [`Hashed`], and finding and inserting take that. One that was seen
+//! lately is not hashed at all ([`AgedTable::seek`], [`Hints`]).
 //!
 //! Entries that age are also on a list in the order in which they were last seen. All of them live equally long, so
 //! the first of the list is the next to expire: that one entry answers "when is the next deadline" and "has anything
@@ -16,6 +17,7 @@
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use super::{Hints, Mixed};
 use crate::time::Time;
 
 /// No entry: the end of a list.
@@ -59,6 +61,7 @@ struct Entry<V> {
 pub struct AgedTable<V> {
     hasher: SipHasher13,
     index: HashTable<u32>,
+    hints: Hints,
     entries: Vec<Entry<V>>,
     free: u32,
     oldest: u32,
@@ -72,6 +75,7 @@ impl<V: Copy> AgedTable<V> {
         Self {
             hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
             index: HashTable::new(),
+            hints: Hints::default(),
             entries: Vec::new(),
             free: NIL,
             oldest: NIL,
@@ -106,6 +110,19 @@ impl<V: Copy> AgedTable<V> {
     pub fn find(&self, hashed: Hashed) -> Option<Slot> {
         let same = |&slot: &u32| self.entries[slot as usize].key == hashed.key;
         self.index.find(hashed.hash, same).map(|slot| Slot(*slot))
+    }
+
+    /// Where the entry of that key is, or what is needed to insert one.
+    #[inline]
+    pub fn seek(&self, key: u64) -> Result<Slot, Hashed> {
+        let is_meant = |slot: &u32| {
+            self.entries.get(*slot as usize).is_some_and(|entry| entry.key == key && entry.prev != FREE)
+        };
+        if let Some(slot) = self.hints.get(mixed(key)).filter(is_meant) {
+            return Ok(Slot(slot));
+        }
+        let hashed = self.hash(key);
+        self.find(hashed).ok_or(hashed)
     }
 
     /// The key of the entry there.
@@ -152,6 +169,7 @@ impl<V: Copy> AgedTable<V> {
         let Self { hasher, index, entries, .. } = self;
         let rehash = |&slot: &u32| hasher.hash(&entries[slot as usize].key.to_ne_bytes());
         index.insert_unique(hashed.hash, slot, rehash);
+        self.hints.note(mixed(hashed.key), slot);
         if !permanent {
             self.append(slot, now);
             self.aging += 1;
@@ -163,6 +181,7 @@ impl<V: Copy> AgedTable<V> {
     #[inline]
     pub fn refresh(&mut self, slot: Slot, now: Time) {
         let entry = &mut self.entries[slot.0 as usize];
+        self.hints.note(mixed(entry.key), slot.0);
         if now <= entry.seen {
             return;
         }
@@ -258,6 +277,11 @@ impl<V: Copy> AgedTable<V> {
     }
 }
 
+#[inline]
+const fn mixed(key: u64) -> Mixed {
+    Mixed::of(key, 0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -299,6 +323,7 @@ mod tests {
             let mut model = BTreeMap::new();
             for (step, (action, key, permanent)) in history.into_iter().enumerate() {
                 let (now, hashed) = (Time::from_secs(step as u64), table.hash(key));
+                prop_assert_eq!(table.seek(key).ok(), table.find(hashed), "hints change no answer");
                 match (action, table.find(hashed)) {
                     (0 | 1, None) => {
                         table.insert(hashed, action, permanent, now);

@@ -4,11 +4,28 @@
 //! checksum field of a frame with a *partial* checksum holds for its pseudo-header (V9). Sums of pieces are
 //! joined with [`add`], each piece starting at an even offset; [`finish`] makes a checksum of one. One's
 //! complement sums do not care about byte order, so the bytes are added in the machine's own order, four at a
-//! time in eight independent lanes, which compilers turn into vector instructions, and swapped once at the end.
+//! time, and swapped once at the end. Long ones are added in eight independent lanes, which compilers turn into vector
+//! instructions; headers and their fields are shorter than that pays for.
 
 /// The one's complement sum of `bytes`; an odd byte at the end counts as if a zero followed.
+#[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
     let (chunks, rest) = bytes.as_chunks::<32>();
+    let long = if chunks.is_empty() { 0 } else { sum_long(chunks) };
+    let (words, rest) = rest.as_chunks::<4>();
+    let total = words.iter().fold(long, |total, word| total + u64::from(u32::from_ne_bytes(*word)));
+    let last = match *rest {
+        [a] => u16::from_ne_bytes([a, 0]).into(),
+        [a, b] => u16::from_ne_bytes([a, b]).into(),
+        [a, b, c] => u32::from_ne_bytes([a, b, c, 0]),
+        _ => 0,
+    };
+    fold(total + u64::from(last))
+}
+
+/// Of many bytes, not folded.
+#[inline(never)]
+fn sum_long(chunks: &[[u8; 32]]) -> u64 {
     let mut lanes = [0u64; 8];
     for chunk in chunks {
         let (words, _) = chunk.as_chunks::<4>();
@@ -16,21 +33,11 @@ pub fn sum(bytes: &[u8]) -> u16 {
             *lane += u64::from(u32::from_ne_bytes(*word));
         }
     }
-    let (pairs, odd) = rest.as_chunks::<2>();
-    let mut total = pairs.iter().fold(0, |total, pair| total + u64::from(u16::from_ne_bytes(*pair)));
-    if let [last] = odd {
-        total += u64::from(u16::from_ne_bytes([*last, 0]));
-    }
-    for lane in lanes {
-        total += fold_once(lane);
-    }
-    while total > 0xffff {
-        total = (total & 0xffff) + (total >> 16);
-    }
-    u16::from_be(total as u16)
+    lanes.into_iter().map(fold_once).sum()
 }
 
 /// The sum of two sums.
+#[inline]
 pub const fn add(a: u16, b: u16) -> u16 {
     let (sum, carry) = a.overflowing_add(b);
     sum + carry as u16
@@ -38,12 +45,14 @@ pub const fn add(a: u16, b: u16) -> u16 {
 
 /// The sum of a pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1): `addresses` are source and destination, 8 bytes
 /// of IPv4 or 32 of IPv6; `len` is that of the transport header and its payload.
+#[inline]
 pub fn pseudo_header(addresses: &[u8], protocol: u8, len: u32) -> u16 {
     let len = add((len >> 16) as u16, len as u16);
     add(add(sum(addresses), u16::from(protocol)), len)
 }
 
 /// The checksum of data with that sum. Never zero, which UDP reads as "none": 0xffff means the same elsewhere.
+#[inline]
 pub const fn finish(sum: u16) -> u16 {
     match !sum {
         0 => 0xffff,
@@ -52,10 +61,20 @@ pub const fn finish(sum: u16) -> u16 {
 }
 
 /// The checksum after one 16-bit word of what it covers has changed (RFC 1624, equation 3).
+#[inline]
 pub const fn update(checksum: u16, before: u16, after: u16) -> u16 {
     !add(add(!checksum, !before), after)
 }
 
+/// Four words become one, in the order of the network.
+#[inline]
+const fn fold(total: u64) -> u16 {
+    let pair = fold_once(fold_once(total)) as u32;
+    let pair = (pair & 0xffff) + (pair >> 16);
+    u16::from_be(((pair & 0xffff) + (pair >> 16)) as u16)
+}
+
+#[inline]
 const fn fold_once(lane: u64) -> u64 {
     (lane & 0xffff_ffff) + (lane >> 32)
 }

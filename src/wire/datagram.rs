@@ -265,9 +265,10 @@ fn parse_ipv4(packet: &[u8], quoted: bool) -> Result<Datagram, Malformed> {
     let header_len = usize::from(fixed[0] & 15) * 4;
     let header = packet.get(..header_len).filter(|h| h.len() >= IPV4_LEN).ok_or(Malformed)?;
     let len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+    let sum = checksum::add(checksum::sum(fixed), checksum::sum(&header[IPV4_LEN..]));
     let len = match quoted {
         true => len.max(header_len).min(packet.len()),
-        false if len < header_len || len > packet.len() || checksum::sum(header) != 0xffff => {
+        false if len < header_len || len > packet.len() || sum != 0xffff => {
             return Err(Malformed);
         }
         false => len,

@@ -18,10 +18,18 @@ struct Node {
 const UNUSED: Node = Node { hash: 0, prev: NIL, next: NIL };
 
 /// The index. Whoever owns it numbers the nodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Index {
     heads: Vec<u32>,
     nodes: Vec<Node>,
+    /// The first of the nodes that were retired, each of which names the next.
+    retired: u32,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { heads: Vec::new(), nodes: Vec::new(), retired: NIL }
+    }
 }
 
 impl Index {
@@ -81,6 +89,18 @@ impl Index {
         }
     }
 
+    /// Keeps a node that is in no chain until [`Index::revive`] asks for one: so that its owner needs no list of free places.
+    pub(super) fn retire(&mut self, node: u32) {
+        self.nodes[node as usize].next = std::mem::replace(&mut self.retired, node);
+    }
+
+    /// The node that was retired last.
+    pub(super) fn revive(&mut self) -> Option<u32> {
+        let node = Some(self.retired).filter(|node| *node != NIL)?;
+        self.retired = self.nodes[node as usize].next;
+        Some(node)
+    }
+
     /// The nodes that may have that hash, the latest first.
     #[inline]
     pub(super) fn chain(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
@@ -122,6 +142,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn those_that_retired_last_are_revived_first() {
+        let mut index = Index::default();
+        index.grow(4);
+        assert_eq!(index.revive(), None);
+        for node in 0..3 {
+            index.insert(node, 1);
+            index.remove(node);
+            index.retire(node);
+        }
+        index.grow(100);
+        assert_eq!([(); 4].map(|()| index.revive()), [Some(2), Some(1), Some(0), None], "growing keeps them");
+    }
 
     proptest! {
         /// Against the simplest thing that does the same: a list of pairs.

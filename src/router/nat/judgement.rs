@@ -77,6 +77,12 @@ impl Judgement {
         matches!(self.effect, Effect::Open(_))
     }
 
+    /// Whether it is a later packet of a flow, and fits it.
+    #[inline]
+    pub fn follows(&self) -> bool {
+        matches!(self.effect, Effect::Follow { .. })
+    }
+
     /// Nothing is to come of it.
     pub fn disregard(&mut self) {
         self.effect = Effect::None;

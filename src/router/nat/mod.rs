@@ -36,8 +36,9 @@ use rewrite::{Ends, Translation};
 use sessions::{Count, Session, Sessions, Slot};
 use tcp::{Context, Outcome};
 use track::{Invalid, Segment, Settings, Track};
-use tuple::{Direction, Tuple};
+use tuple::{Address, Direction, Tuple};
 
+use super::lanes::LaneId;
 use crate::time::Time;
 use crate::wire::icmp::{Icmp, v4, v6};
 use crate::wire::packet::{Packet, protocol};
@@ -134,7 +135,6 @@ impl Nat {
     /// Makes it so. `origin` is who a new session is counted for. Nothing may have been committed since the packet was
     /// judged. The session that the packet is of afterwards.
     pub fn commit(&mut self, judgement: &Judgement, origin: u16, now: Time) -> Option<Slot> {
-        let count = Count { packets: 1, bytes: judgement.bytes };
         match judgement.effect {
             Effect::None => None,
             Effect::End(slot) => {
@@ -142,16 +142,10 @@ impl Nat {
                 None
             }
             Effect::Follow { slot, track, timeout, assured } => {
-                let session = self.sessions.session_mut(slot);
-                session.track = track;
-                session.assured |= assured;
-                session.replied |= judgement.direction == Direction::Reply;
-                // what is let pass without a look is not counted either, as the kernel has it (T4, T8)
-                if let Some(timeout) = timeout {
-                    let total = &mut session.counts[judgement.direction as usize];
-                    total.packets += count.packets;
-                    total.bytes += count.bytes;
-                    self.sessions.expire_at(slot, now + timeout);
+                let at = (slot, judgement.direction);
+                self.go_on(at, &track, timeout, assured, judgement.bytes, now);
+                if let Some(tuple) = &judgement.tuple {
+                    self.sessions.expect(tuple, slot, judgement.direction);
                 }
                 Some(slot)
             }
@@ -171,8 +165,41 @@ impl Nat {
     /// is to be ended, and the packet dropped (N11).
     pub fn has_moved(&self, judgement: &Judgement, leg: u16) -> bool {
         let Some(slot) = judgement.session() else { return false };
-        let bound = self.sessions.session(slot).leg;
+        let bound = self.sessions.session(slot).leg();
         judgement.direction == Direction::Original && bound.is_some_and(|bound| bound != leg)
+    }
+
+    /// Follows a session by one more packet, if that is of one, fits it, and is let in by `ahead`, which is told of it. What it is to become,
+    /// and what `ahead` said; `None` with nothing changed if it is to be [judged](Nat::judge).
+    #[inline]
+    pub fn pursue<T>(
+        &mut self,
+        packet: &Packet<'_>,
+        partial: bool,
+        now: Time,
+        ahead: impl FnOnce(&Step) -> Option<T>,
+    ) -> Option<(Ends, T)> {
+        let tuple = Tuple::of(packet)?;
+        let (slot, direction) = self.sessions.find(&tuple, now)?;
+        let session = self.sessions.session(slot);
+        let ends = towards(session, direction);
+        let (state, lane) = (session.state(direction), session.lanes[direction as usize]);
+        let said = ahead(&Step { state, lane, to: ends.destination.unwrap_or(tuple.destination) })?;
+        let segment = Segment::read(packet, partial, &self.settings).ok()?;
+        let Some((track, Outcome::Accept { timeout, assured })) =
+            Some(self.follow(&tuple, &segment, (slot, direction), now))
+        else {
+            return None;
+        };
+        let bytes = packet.len as u64;
+        self.go_on((slot, direction), &track, timeout, assured, bytes, now);
+        self.sessions.expect(&tuple, slot, direction);
+        Some((ends, said))
+    }
+
+    /// Packets of the session that go that way take that lane from now on.
+    pub fn set_lane(&mut self, slot: Slot, direction: Direction, lane: LaneId) {
+        self.sessions.session_mut(slot).lanes[direction as usize] = lane;
     }
 
     /// Ends a session.
@@ -203,10 +230,7 @@ impl Nat {
         now: Time,
     ) -> Judgement {
         let session = self.sessions.session(slot);
-        let Session { mut track, replied, assured, .. } = *session;
-        let context = Context { direction, replied, assured, remaining: session.expires - now };
-        let age = now - session.since;
-        let outcome = track.follow(segment, tuple.protocol, &context, age, &self.settings);
+        let (track, outcome) = self.follow(tuple, segment, (slot, direction), now);
         let effect = match outcome {
             Outcome::Accept { timeout, assured } => Effect::Follow { slot, track, timeout, assured },
             Outcome::End => Effect::End(slot),
@@ -219,9 +243,50 @@ impl Nat {
                 };
             }
         };
-        let state = if replied || direction == Direction::Reply { State::Established } else { State::New };
+        let state = session.state(direction);
         let translation = Translation { packet: towards(session, direction), quote: Ends::default() };
         Judgement { direction, translation, effect, ..Judgement::plain(state, Some(*tuple)) }
+    }
+
+    /// What is remembered of a session after one more packet, and what comes of it.
+    #[inline]
+    fn follow(
+        &self,
+        tuple: &Tuple,
+        segment: &Segment<'_>,
+        (slot, direction): (Slot, Direction),
+        now: Time,
+    ) -> (Track, Outcome) {
+        let session = self.sessions.session(slot);
+        let Session { mut track, replied, assured, .. } = *session;
+        let context = Context { direction, replied, assured, remaining: session.expires - now };
+        let age = now - session.since;
+        let outcome = track.follow(segment, tuple.protocol, &context, age, &self.settings);
+        (track, outcome)
+    }
+
+    /// A session is one packet further.
+    #[inline]
+    fn go_on(
+        &mut self,
+        (slot, direction): (Slot, Direction),
+        track: &Track,
+        timeout: Option<Duration>,
+        assured: bool,
+        bytes: u64,
+        now: Time,
+    ) {
+        let session = self.sessions.session_mut(slot);
+        session.track = *track;
+        session.assured |= assured;
+        session.replied |= direction == Direction::Reply;
+        // what is let pass without a look is not counted either, as the kernel has it (T4, T8)
+        if let Some(timeout) = timeout {
+            let total = &mut session.counts[direction as usize];
+            total.packets += 1;
+            total.bytes += bytes;
+            self.sessions.expire_at(slot, now + timeout);
+        }
     }
 
     fn judge_new(&self, tuple: &Tuple, segment: &Segment<'_>, replaces: Option<Slot>) -> Judgement {
@@ -337,12 +402,24 @@ impl Nat {
             expires: now + draft.timeout,
             counts: [first, Count::default()],
             origin,
-            leg: draft.leg,
+            bound: Session::bound(draft.leg),
+            lanes: [LaneId::NONE; 2],
             replied: false,
             assured: false,
             used: true,
         }))
     }
+}
+
+/// A packet of a session, to whoever knows lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// What it is to its flow.
+    pub state: State,
+    /// The lane of its session and direction.
+    pub lane: LaneId,
+    /// Whom it is for, translated.
+    pub to: Address,
 }
 
 /// What makes a packet of that direction what it is on the other side.

@@ -10,7 +10,8 @@
 //!   So is SCTP's, which is a CRC.
 
 use super::tuple::{Address, Tuple};
-use crate::wire::packet::{Packet, protocol};
+use crate::wire::datagram::Datagram;
+use crate::wire::packet::protocol;
 use crate::wire::{checksum, icmp, tcp, udp};
 
 /// The checksum field of an IPv4 header.
@@ -75,14 +76,24 @@ impl Translation {
 /// Translates the packet that starts with its IP header at `bytes[0]`. `partial` says that its transport checksum is
 /// still to be made (V9). Does nothing to what cannot be read, and says false.
 pub fn apply(bytes: &mut [u8], translation: &Translation, partial: bool) -> bool {
-    let Some(place) = Packet::parse(bytes).map(|packet| Place::of(&packet)) else { return false };
+    match Datagram::parse(bytes) {
+        Ok(datagram) => translate(bytes, Place::of(&datagram), translation, partial),
+        Err(_) => false,
+    }
+}
+
+/// The same for a packet that was read before.
+pub fn translate(bytes: &mut [u8], place: Place, translation: &Translation, partial: bool) -> bool {
     if translation.is_none() {
         return true;
+    }
+    if bytes.len() < place.end {
+        return false;
     }
     if !translation.quote.is_none() {
         let quote = &mut bytes[..place.end][place.transport..];
         let Some(quote) = quote.get_mut(icmp::HEADER_LEN..) else { return false };
-        let Some(place) = Packet::quoted(quote).map(|packet| Place::of(&packet)) else { return false };
+        let Ok(place) = Datagram::quoted(quote).map(|datagram| Place::of(&datagram)) else { return false };
         place.write(quote, &translation.quote, Checksum::Quoted);
     }
     let checksum = if partial { Checksum::Partial } else { Checksum::Whole };
@@ -91,6 +102,14 @@ pub fn apply(bytes: &mut [u8], translation: &Translation, partial: bool) -> bool
         place.sum_icmp(bytes);
     }
     true
+}
+
+/// The same for what quotes no other packet.
+#[inline]
+pub fn translate_own(bytes: &mut [u8], place: Place, ends: &Ends, partial: bool) {
+    if bytes.len() >= place.end && !ends.is_none() {
+        place.write(bytes, ends, if partial { Checksum::Partial } else { Checksum::Whole });
+    }
 }
 
 /// What is known of a transport checksum.
@@ -105,8 +124,8 @@ enum Checksum {
 }
 
 /// Where things are in a packet.
-#[derive(Clone, Copy, Debug)]
-struct Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
     ipv6: bool,
     protocol: u8,
     transport: usize,
@@ -115,16 +134,25 @@ struct Place {
 }
 
 impl Place {
-    fn of(packet: &Packet<'_>) -> Self {
+    /// Of a packet that was read.
+    #[inline]
+    pub fn of(datagram: &Datagram) -> Self {
         Self {
-            ipv6: packet.is_ipv6(),
-            protocol: packet.protocol,
-            transport: packet.transport,
-            end: packet.len,
-            first: packet.fragment.is_none_or(|fragment| fragment.offset == 0),
+            ipv6: datagram.is_ipv6(),
+            protocol: datagram.protocol,
+            transport: datagram.transport,
+            end: datagram.len,
+            first: !datagram.is_later_fragment(),
         }
     }
 
+    /// Bytes of the packet.
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    #[inline]
     fn write(&self, bytes: &mut [u8], ends: &Ends, checksum: Checksum) {
         let addresses = self.write_addresses(bytes, ends);
         if !self.ipv6 {
@@ -157,6 +185,7 @@ impl Place {
         }
     }
 
+    #[inline]
     fn write_addresses(&self, bytes: &mut [u8], ends: &Ends) -> Delta {
         let (source, destination, len) = if self.ipv6 { (8, 24, 16) } else { (12, 16, 4) };
         let mut delta = Delta::NONE;
@@ -168,6 +197,7 @@ impl Place {
         delta
     }
 
+    #[inline]
     fn write_ports(&self, transport: &mut [u8], ends: &Ends) -> Delta {
         let (source, destination) = match self.protocol {
             protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP => (0, Some(2)),
@@ -229,6 +259,7 @@ impl Delta {
 }
 
 /// Writes over a field at an even offset.
+#[inline]
 fn replace(field: &mut [u8], value: &[u8]) -> Delta {
     let delta = Delta { old: checksum::sum(field), new: checksum::sum(value) };
     field.copy_from_slice(value);
@@ -236,6 +267,7 @@ fn replace(field: &mut [u8], value: &[u8]) -> Delta {
 }
 
 /// HC' = ~(~HC + ~m + m'): RFC 1624, equation 3.
+#[inline]
 fn adjust(bytes: &mut [u8], at: usize, delta: Delta) {
     let old = u16::from_be_bytes([bytes[at], bytes[at + 1]]);
     let new = !checksum::add(checksum::add(!old, !delta.old), delta.new);

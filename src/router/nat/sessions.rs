@@ -2,8 +2,8 @@
 //!
 //! Sessions lie in a slab. An `Index` finds them by either tuple, others by where they come from (P2) and by where
 //! their replies come to. Keys are hashed
-//! with SipHash-1-3 and a secret key, once per lookup: guests choose the tuples, and must not be able to choose
-//! collisions. A session that has expired cannot be found (L3), however long it takes until somebody sweeps. Sweeping
+//! with SipHash-1-3 and a secret key: guests choose the tuples, and must not be able to choose
+//! collisions. Those that were of use lately are found without ([`Hints`]). A session that has expired cannot be found (L3), however long it takes until somebody sweeps. Sweeping
 //! looks only at what a `Wheel` says may have expired, and refreshing a session writes its expiry and nothing else.
 //!
 //! There is a limit, and when it is reached the table looks for a victim in eight buckets near the newcomer's (L2): one
@@ -15,15 +15,20 @@
 use siphasher::sip::SipHasher13;
 
 use super::index::Index;
+use super::judgement::State;
 use super::track::Track;
 use super::tuple::{Direction, Tuple};
 use super::wheel::Wheel;
+use crate::router::lanes::LaneId;
+use crate::table::Hints;
 use crate::time::Time;
 
 /// How many origins are told apart; those beyond are counted as the last.
 pub const ORIGINS_MAX: usize = 1024;
 /// How many buckets are looked at for a victim (L2; NF_CT_EVICTION_RANGE).
 const EVICTION_RANGE: usize = 8;
+/// In [`Session::bound`]: it is not masqueraded. No leg has that number.
+const UNBOUND: u16 = u16::MAX;
 /// The first growth, in sessions.
 const GROWTH_MIN: usize = 16;
 
@@ -55,8 +60,10 @@ pub struct Session {
     pub counts: [Count; 2],
     /// Who opened it: below [`ORIGINS_MAX`].
     pub origin: u16,
-    /// The leg whose address it was masqueraded with (N11).
-    pub leg: Option<u16>,
+    /// Says [`Session::leg`].
+    pub bound: u16,
+    /// Which way its packets go, by [`Direction`].
+    pub lanes: [LaneId; 2],
     /// A reply was seen.
     pub replied: bool,
     /// It survives when there is no room (T5, U1).
@@ -69,6 +76,22 @@ impl Session {
     pub fn has_source_nat(&self) -> bool {
         let [original, reply] = &self.tuples;
         (reply.destination, back(reply)) != (original.source, original.source_port)
+    }
+
+    /// The leg whose address it was masqueraded with (N11).
+    pub fn leg(&self) -> Option<u16> {
+        Some(self.bound).filter(|leg| *leg != UNBOUND)
+    }
+
+    /// What [`Session::bound`] is for that leg.
+    pub fn bound(leg: Option<u16>) -> u16 {
+        leg.unwrap_or(UNBOUND)
+    }
+
+    /// What another packet of that direction is to it.
+    #[inline]
+    pub fn state(&self, direction: Direction) -> State {
+        if self.replied || direction == Direction::Reply { State::Established } else { State::New }
     }
 
     /// Whether its destination is translated.
@@ -90,9 +113,12 @@ pub struct Sessions {
     hasher: SipHasher13,
     max: usize,
     slots: Vec<Session>,
-    free: Vec<u32>,
+    /// How many of the slots hold none.
+    free: usize,
     /// Node `2 * slot + direction`.
     flows: Index,
+    /// Nodes of `flows`.
+    hints: Hints,
     sources: Index,
     mappings: Index,
     wheel: Wheel,
@@ -106,8 +132,9 @@ impl Sessions {
             hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
             max: max.min(u32::MAX as usize / 4),
             slots: Vec::new(),
-            free: Vec::new(),
+            free: 0,
             flows: Index::default(),
+            hints: Hints::default(),
             sources: Index::default(),
             mappings: Index::default(),
             wheel: Wheel::default(),
@@ -117,7 +144,7 @@ impl Sessions {
 
     /// How many there are, including those that have expired and were not swept.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots.len() - self.free
     }
 
     /// Whether there are none.
@@ -143,7 +170,7 @@ impl Sessions {
     /// How much memory the table takes, in bytes.
     pub fn memory(&self) -> usize {
         let indexes = self.flows.memory() + self.sources.memory() + self.mappings.memory();
-        let slots = self.slots.capacity() * size_of::<Session>() + self.free.capacity() * size_of::<u32>();
+        let slots = self.slots.capacity() * size_of::<Session>();
         slots + indexes + self.wheel.memory() + size_of_val(&*self.origins)
     }
 
@@ -173,12 +200,20 @@ impl Sessions {
     /// The session that a packet with that tuple is of, and which way it goes.
     #[inline]
     pub fn find(&self, tuple: &Tuple, now: Time) -> Option<(Slot, Direction)> {
-        self.flows.chain(self.hash(tuple)).find_map(|node| {
-            let (slot, direction) = place(node);
-            let session = self.session(slot);
-            let fits = session.tuples[direction as usize] == *tuple && session.expires > now;
-            fits.then_some((slot, direction))
-        })
+        let is_meant = |node: &u32| {
+            let (slot, direction) = place(*node);
+            let session = self.slots.get(slot.0 as usize);
+            let is_it = |s: &Session| s.used && s.tuples[direction as usize] == *tuple && s.expires > now;
+            session.is_some_and(is_it)
+        };
+        let hint = self.hints.get(tuple.mixed()).filter(is_meant);
+        hint.or_else(|| self.flows.chain(self.hash(tuple)).find(is_meant)).map(place)
+    }
+
+    /// The next packet with that tuple, too, is likely to be of that session and direction.
+    #[inline]
+    pub fn expect(&mut self, tuple: &Tuple, slot: Slot, direction: Direction) {
+        self.hints.note(tuple.mixed(), node(slot, direction));
     }
 
     /// The sessions that come from the same place, the latest first (P2).
@@ -212,13 +247,14 @@ impl Sessions {
     /// Adds a session whose tuples are no other's. There must be room.
     pub fn insert(&mut self, session: Session) -> Slot {
         debug_assert!(!self.is_full(), "somebody has to go first");
-        if self.free.is_empty() && self.slots.len() == self.slots.capacity() {
+        if self.free == 0 && self.slots.len() == self.slots.capacity() {
             self.grow();
         }
         let origin = session.origin.min(ORIGINS_MAX as u16 - 1);
         let session = Session { used: true, origin, ..session };
-        let slot = match self.free.pop() {
+        let slot = match self.sources.revive() {
             Some(slot) => {
+                self.free -= 1;
                 self.slots[slot as usize] = session;
                 slot
             }
@@ -257,7 +293,8 @@ impl Sessions {
         self.sources.remove(slot.0);
         self.mappings.remove(slot.0);
         self.wheel.remove(slot.0);
-        self.free.push(slot.0);
+        self.sources.retire(slot.0);
+        self.free += 1;
     }
 
     /// Gives back the memory of sessions that have expired, looking at no more than `limit`. How many they were.
@@ -313,12 +350,15 @@ impl Sessions {
     fn grow(&mut self) {
         let capacity = (2 * self.slots.len()).max(GROWTH_MIN).min(self.max).max(self.slots.len() + 1);
         self.slots.reserve_exact(capacity - self.slots.len());
-        self.free.reserve_exact(capacity - self.free.len());
         self.flows.grow(2 * capacity);
         self.sources.grow(capacity);
         self.mappings.grow(capacity);
         self.wheel.grow(capacity);
     }
+}
+
+fn node(slot: Slot, direction: Direction) -> u32 {
+    2 * slot.0 + direction as u32
 }
 
 fn place(node: u32) -> (Slot, Direction) {

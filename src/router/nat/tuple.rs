@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::table::Mixed;
 use crate::wire::icmp::{self, Icmp};
 use crate::wire::packet::{Packet, protocol};
 
@@ -151,6 +152,18 @@ impl Tuple {
     /// Whether it has ports that NAT may change.
     pub fn has_ports(&self) -> bool {
         matches!(self.protocol, protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP)
+    }
+
+    /// The same in short, for hints.
+    #[inline]
+    pub fn mixed(&self) -> Mixed {
+        let (source, destination) = (self.source.number(), self.destination.number());
+        let rest = u64::from(self.source_port) << 32
+            | u64::from(self.destination_port) << 16
+            | u64::from(self.protocol) << 8
+            | u64::from(self.ipv6);
+        Mixed::of(source as u64, destination as u64)
+            .and((source ^ destination >> 32) as u64 ^ (source >> 64) as u64, rest)
     }
 
     /// The bytes to hash.

@@ -25,19 +25,22 @@
 
 pub mod ask;
 pub mod hear;
+mod list;
 pub mod parked;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+pub use self::list::Neighbour;
+
 use self::hear::{Claim, Heard, How};
 use self::parked::{Parked, Pool, Queue};
 use super::rewrite::Rewrite;
 use crate::frame::LegIndex;
+use crate::table::{Hints, Mixed};
 use crate::time::Time;
 use crate::wire::datagram;
 use crate::wire::mac::Mac;
@@ -92,42 +95,6 @@ impl State {
     }
 }
 
-/// A neighbour, as `show neighbors` lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbour {
-    /// The leg it is behind.
-    pub leg: LegIndex,
-    /// Its address.
-    pub address: IpAddr,
-    /// Its hardware address.
-    pub mac: Option<Mac>,
-    /// How sure that is.
-    pub state: State,
-}
-
-impl Neighbour {
-    /// The line that `ip neighbour` has for it, if the leg is called that.
-    pub fn line<'a>(&'a self, device: &'a str) -> impl fmt::Display + 'a {
-        Line { neighbour: self, device }
-    }
-}
-
-struct Line<'a> {
-    neighbour: &'a Neighbour,
-    device: &'a str,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Neighbour { address, mac, state, .. } = self.neighbour;
-        write!(f, "{address} dev {}", self.device)?;
-        if let Some(mac) = mac {
-            write!(f, " lladdr {mac}")?;
-        }
-        write!(f, " {}", state.name())
-    }
-}
-
 /// A place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
@@ -163,6 +130,7 @@ struct Entry {
 pub struct Neighbours {
     hasher: SipHasher13,
     index: HashTable<u32>,
+    hints: Hints,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     pool: Pool,
@@ -176,6 +144,7 @@ impl Neighbours {
         Self {
             hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
             index: HashTable::new(),
+            hints: Hints::default(),
             entries: Vec::new(),
             free: Vec::new(),
             pool: Pool::default(),
@@ -209,6 +178,7 @@ impl Neighbours {
     #[inline]
     pub fn used(&mut self, slot: Slot, now: Time) {
         let Some(entry) = self.entries[slot.0 as usize].as_mut() else { return };
+        self.hints.note(mixed(entry.leg, entry.address), slot.0);
         settle(entry, now);
         entry.used = now;
         if entry.state == State::Stale {
@@ -368,8 +338,12 @@ impl Neighbours {
     #[inline]
     fn find(&self, leg: LegIndex, address: IpAddr) -> Option<Slot> {
         let same = |slot: &u32| {
-            self.entries[*slot as usize].as_ref().is_some_and(|e| e.leg == leg && e.address == address)
+            let entry = self.entries.get(*slot as usize).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.leg == leg && entry.address == address)
         };
+        if let Some(slot) = self.hints.get(mixed(leg, address)).filter(same) {
+            return Some(Slot(slot));
+        }
         self.index.find(hash(&self.hasher, leg, address), same).map(|slot| Slot(*slot))
     }
 
@@ -480,6 +454,17 @@ fn update(entry: &mut Entry, heard: &Heard, now: Time) {
         entry.due = Time::NEVER;
     }
     entry.state = state;
+}
+
+#[inline]
+fn mixed(leg: LegIndex, address: IpAddr) -> Mixed {
+    match address {
+        IpAddr::V4(address) => Mixed::of(u64::from(leg.0) << 32 | u64::from(address.to_bits()), 0),
+        IpAddr::V6(address) => {
+            let number = address.to_bits();
+            Mixed::of(number as u64, (number >> 64) as u64).and(u64::from(leg.0), 1)
+        }
+    }
 }
 
 fn hash(hasher: &SipHasher13, leg: LegIndex, address: IpAddr) -> u64 {

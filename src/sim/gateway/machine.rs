@@ -55,8 +55,16 @@ impl Machine {
     /// # Panics
     /// If the fabric refuses that.
     pub fn new(setting: &Setting) -> Self {
+        Self::with(setting, true)
+    }
+
+    /// The same; `memo` says whether it remembers which way packets went.
+    ///
+    /// # Panics
+    /// If the fabric refuses that.
+    pub fn with(setting: &Setting, memo: bool) -> Self {
         let mut machine = Self { fabric: Fabric::new([3, 4]), batch: Batch::new() };
-        let mut settings = Settings { sessions_max: setting.sessions_max, ..Settings::default() };
+        let mut settings = Settings { sessions_max: setting.sessions_max, memo, ..Settings::default() };
         settings.conntrack.tcp.loose = setting.loose;
         settings.conntrack.tcp.liberal = setting.liberal;
         machine.change(Change::AddRouter(ROUTER, settings));
@@ -81,6 +89,28 @@ impl Machine {
         machine.change(Change::SetPolicy(ROUTER, Box::new(setting.config.clone())));
         machine.introduce(Time::ZERO);
         machine
+    }
+
+    /// All that can be seen of it: what it knows, and what it has counted.
+    pub fn state(&self, now: Time) -> String {
+        let Some(router) = self.fabric.router(ROUTER) else { return String::new() };
+        let mut text = format!("{:#?}\n{:#?}\n", self.fabric.books(), router.neighbours(now));
+        for bridge in 0..ROUTER.0 {
+            let stations = self.fabric.stations(NodeId(bridge), now);
+            text +=
+                &format!("{bridge}: {:#?}\n{:#?}\n", self.fabric.bridge_counters(NodeId(bridge)), stations);
+        }
+        for (_, session) in router.sessions().into_iter().flat_map(|sessions| sessions.iter(now)) {
+            let mut session = *session;
+            session.lanes = Default::default();
+            text += &format!("{session:#?}\n");
+        }
+        text + &format!("{:#?}", router.policy())
+    }
+
+    /// How many packets took the way of one before.
+    pub fn along(&self) -> u64 {
+        self.fabric.router(ROUTER).map_or(0, |router| router.counters().along)
     }
 
     fn change(&mut self, change: Change) {

@@ -68,7 +68,7 @@ pub(in crate::control::daemon) fn gateway(
         };
         UsageView { count: *count, max: *max, holders: held.iter().take(HOLDERS_MAX).map(holder).collect() }
     };
-    let Counters { incomplete, unreachable, unsent, untold } = seen.counters;
+    let Counters { incomplete, unreachable, unsent, untold, along: _ } = seen.counters;
     GatewayView {
         name: router.name.clone(),
         interfaces: router.interfaces.iter().map(interface).collect(),

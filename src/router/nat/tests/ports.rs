@@ -139,7 +139,7 @@ fn what_is_bound_to_an_address_goes_with_it() {
     let known = gate.judge(&udp("10.0.0.2:5000", X));
     assert!(!gate.nat.has_moved(&known, 7), "N11: through the leg it was masqueraded for");
     assert!(gate.nat.has_moved(&known, 8), "N11: through another one");
-    assert_eq!(gate.nat.end_all(|session| session.leg == Some(7)), 1, "P10");
+    assert_eq!(gate.nat.end_all(|session| session.leg() == Some(7)), 1, "P10");
     assert_eq!(gate.count(), 1, "P10: others stay");
 }
 

@@ -1,0 +1,91 @@
+//! The way of a packet whose flow has gone that way before: a lane is followed, nothing is decided anew.
+//!
+//! [`super::forward`] and [`super::commit`] find out and do everything that can be said about a packet. Of most packets there
+//! is little to say: they are of a flow that is known, go where the one before went, and nothing about them is out of the ordinary.
+//! For those [`Router::shortcut`] puts the same parts together (the packet is read, its connection followed, its neighbour looked up)
+//! without the questions that its lane has answered, and without the values in which a decision is carried about. It does all of it or
+//! nothing: whatever it meets that is not of the ordinary, it returns before anything has changed, and the packet is decided on
+//! as any other.
+//!
+//! It never drops, answers, cuts, copies or keeps a packet, and opens or ends no session.
+
+use super::decision::{is_own, segment, unfinished};
+use super::gateway::Gateway;
+use super::nat::rewrite::{self, Ends, Place};
+use super::{Plane, Router};
+use crate::frame::{LegIndex, Offload, Passage};
+use crate::time::Time;
+use crate::wire::datagram::{self, Datagram, Options};
+use crate::wire::ip::{ETHER_TYPE_IPV4, ETHER_TYPE_IPV6};
+use crate::wire::mac::Mac;
+use crate::wire::packet::Packet;
+
+/// How a packet goes along its lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Along {
+    /// The leg it leaves through.
+    pub leg: LegIndex,
+    /// Whom its frame is from and to.
+    pub ends: (Mac, Mac),
+    translation: Ends,
+    place: Place,
+    partial: bool,
+    ttl: u8,
+}
+
+impl Along {
+    /// Writes the packet as it goes on: addresses, ports, checksums and hop limit.
+    #[inline]
+    pub fn write(&self, packet: &mut [u8]) {
+        rewrite::translate_own(packet, self.place, &self.translation, self.partial);
+        datagram::set_ttl(packet, self.ttl);
+    }
+}
+
+impl Router {
+    /// Sends a packet on along the lane of its flow; `None`, with nothing changed, if that is not all there is to do.
+    #[inline]
+    pub fn shortcut(
+        &mut self,
+        leg: LegIndex,
+        passage: &Passage<'_>,
+        offload: &Offload,
+        now: Time,
+    ) -> Option<Along> {
+        let Self { plane, counters, .. } = self;
+        let Plane { gateway, interfaces, neighbours, .. } = plane;
+        let Gateway { nat, policy, lanes, .. } = gateway.as_deref_mut()?;
+        let headers = passage.headers;
+        let ipv6 = headers.ether_type == ETHER_TYPE_IPV6;
+        let is_packet = headers.tag.is_none() && (ipv6 || headers.ether_type == ETHER_TYPE_IPV4);
+        if !is_packet || interfaces.get(leg)?.mac != headers.dst {
+            return None;
+        }
+        let bytes = passage.payload();
+        let datagram = Datagram::parse(bytes).ok()?;
+        let is_plain = datagram.fragment.is_none() && datagram.options == Options::None && datagram.ttl > 1;
+        if !is_plain || datagram.is_ipv6() != ipv6 {
+            return None;
+        }
+        let unfinished = unfinished(&datagram, headers.payload, offload).ok()?;
+        let size = segment(&datagram, &bytes[..datagram.len], offload).unwrap_or(datagram.len);
+        let (place, partial, ttl) = (Place::of(&datagram), is_own(unfinished, &datagram), datagram.ttl - 1);
+        let packet = Packet::of(datagram, bytes);
+        let (translation, (lane, to, src)) = nat.pursue(&packet, unfinished.is_some(), now, |step| {
+            let lane = lanes.get(step.lane).filter(|lane| (lane.from, lane.state) == (leg, step.state))?;
+            let out = interfaces.get(lane.to)?;
+            if out.clamp_mss || size > usize::from(out.mtu) {
+                return None;
+            }
+            let next_hop = lane.via.unwrap_or_else(|| step.to.ip(ipv6));
+            Some((lane, neighbours.resolve(lane.to, next_hop, now)?, out.mac))
+        })?;
+        if let Some(rule) = lane.ruling {
+            policy.count(rule, place.end() as u64);
+        }
+        let (dst, slot) = to;
+        neighbours.used(slot, now);
+        counters.along += 1;
+        Some(Along { leg: lane.to, ends: (src, dst), translation, place, partial, ttl })
+    }
+}
