@@ -97,6 +97,32 @@ impl Batch {
         self.received += 1;
     }
 
+    /// Lets frames be joined to others before the fabric sees them: `join` is shown those that stay so far, and the next one, and
+    /// says whether that has become part of one of them. Buffers that are not needed any more are given back.
+    ///
+    /// # Panics
+    /// After the fabric has seen the batch.
+    pub fn join(
+        &mut self,
+        mut join: impl FnMut(&mut [Frame], &Frame) -> bool,
+        mut give_back: impl FnMut(Box<[u8]>),
+    ) {
+        assert!(
+            self.received == self.frames.len() && self.ends.is_empty(),
+            "frames are joined as they are received"
+        );
+        let mut kept = 0;
+        for next in 0..self.frames.len() {
+            let (before, rest) = self.frames.split_at_mut(next);
+            if !join(&mut before[..kept], &rest[0]) {
+                self.frames.swap(kept, next);
+                kept += 1;
+            }
+        }
+        self.frames.drain(kept..).for_each(|frame| give_back(frame.into_buffer()));
+        self.received = kept;
+    }
+
     /// Adds a frame that a device made, and says its index. `None` when there is no room for another: for this batch, or
     /// for so many bytes. For the fabric.
     pub fn originate(&mut self, bytes: &[u8]) -> Option<usize> {

@@ -176,6 +176,21 @@ impl Frame {
         &mut self.buffer[self.start - room..self.end]
     }
 
+    /// Whether its buffer has room for so many bytes behind it.
+    pub fn has_room_behind(&self, bytes: usize) -> bool {
+        self.end + bytes <= self.buffer.len() && self.len() + bytes <= FRAME_MAX
+    }
+
+    /// Makes it longer by these bytes.
+    ///
+    /// # Panics
+    /// If there is no room: [`Frame::has_room_behind`] says.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let end = self.end + bytes.len();
+        self.buffer[self.end..end].copy_from_slice(bytes);
+        self.end = end;
+    }
+
     /// How long the frame is, in bytes.
     pub fn len(&self) -> usize {
         self.end - self.start

@@ -24,6 +24,7 @@
 //! A network namespace is entered by a thread that does nothing else and ends ([`open`]); afterwards the
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
+mod coalesce;
 mod front;
 pub mod open;
 mod packet;
@@ -145,7 +146,8 @@ impl Port {
     }
 
     /// Reads frames into the batch until it is full, `frames_max` are read, about `bytes_max` bytes are read, or
-    /// there are no more. Bad ones are counted, not handed on. Never blocks.
+    /// there are no more. Bad ones are counted, not handed on. Segments of a stream that lie behind each other become one large
+    /// frame; each counts. Never blocks.
     pub fn receive(
         &mut self,
         pool: &mut Pool,
@@ -154,11 +156,13 @@ impl Port {
         bytes_max: usize,
     ) -> Received {
         let mut budget = Budget { frames: frames_max, bytes: bytes_max };
-        match self {
+        let received = match self {
             Self::Packet(port) => port.receive(pool, batch, &mut budget),
             Self::PlainTap(port) => port.receive(pool, batch, &mut budget),
             Self::Tap(port) => port.receive(pool, batch, &mut budget),
-        }
+        };
+        coalesce::coalesce(batch, pool);
+        received
     }
 
     /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is
