@@ -21,6 +21,9 @@ pub(super) const SWEEP_MAX: usize = 256;
 /// How many entries the user may set, so that learned and set ones together fit the table by far.
 const SET_MAX: usize = 1 << 20;
 
+/// From how many stations on it pays to look for those of a batch at once.
+const FORESEEN_MIN: usize = 1024;
+
 const MAC_BITS: u32 = 48;
 
 /// Where a station is, and how firmly.
@@ -90,6 +93,14 @@ impl Fdb {
     pub(super) fn lookup(&self, vid: u16, mac: Mac, now: Time) -> Option<Place> {
         let slot = self.table.seek(key(vid, mac)).ok()?;
         self.valid(slot, now).then(|| self.table.value(slot))
+    }
+
+    /// Stations that frames are about to be sent to.
+    pub(super) fn foresee(&mut self, vid: u16, macs: impl Iterator<Item = Mac>) {
+        // fewer than that many fit into the cache
+        if self.table.len() > FORESEEN_MIN {
+            self.table.foresee(macs.map(|mac| key(vid, mac)));
+        }
     }
 
     /// What it means that the station is seen behind `leg`.

@@ -215,6 +215,15 @@ impl Bridge {
         decision
     }
 
+    /// Frames to these stations are about to come, which changes nothing but how long it takes to find them.
+    pub fn foresee(&mut self, macs: impl Iterator<Item = Mac>) {
+        let Plane { config, fdb, .. } = &mut self.plane;
+        // which VLAN each will be in would have to be found out first
+        if !config.vlan.filtering {
+            fdb.foresee(VID_NONE, macs.filter(|mac| !mac.is_group()));
+        }
+    }
+
     /// Where it would go; nothing is learned or counted.
     pub fn explain(
         &self,

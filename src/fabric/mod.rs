@@ -38,11 +38,12 @@ use self::flight::Flight;
 use self::graph::Graph;
 use self::walk::{Branch, walk};
 use crate::bridge::{Bridge, Extras, Inside, Mail, Outbox};
-use crate::frame::{Batch, Edit, End, Headers, Leg, NodeId, PortId};
+use crate::frame::{Batch, Edit, End, Frame, Headers, Leg, NodeId, PortId};
 use crate::router::Router;
 use crate::time::Time;
 use crate::trace::Trace;
 use crate::verdict::{DropCounters, Reason};
+use crate::wire::mac::Mac;
 
 /// How many expired entries one [`Fabric::tick`] clears away at most, over all devices: some ten microseconds.
 const TICK_BUDGET: usize = 256;
@@ -111,6 +112,7 @@ impl Fabric {
     /// Walks every frame of the batch through the graph, filling in its deliveries and ends. What devices say to that is
     /// added to the batch.
     pub fn receive(&mut self, batch: &mut Batch, now: Time) {
+        self.foresee(batch);
         for index in 0..batch.received() {
             let frame = &batch.frames()[index];
             let ingress = frame.ingress;
@@ -130,6 +132,37 @@ impl Fabric {
             batch.end(end);
             if !self.outbox.is_empty() {
                 self.post(batch, now);
+            }
+        }
+    }
+
+    /// Lets the bridge that many frames of the batch come in at, and the routers behind it, look for all their destinations
+    /// at once.
+    #[inline]
+    fn foresee(&mut self, batch: &Batch) {
+        let frames = &batch.frames()[..batch.received()];
+        if let [first, .., _] = frames
+            && let Some(Leg { node, .. }) = self.port(first.ingress).map(|port| port.leg)
+        {
+            self.foresee_at(
+                node,
+                frames.iter().filter(|frame| frame.ingress == first.ingress).map(Frame::bytes),
+            );
+        }
+    }
+
+    fn foresee_at<'a>(&mut self, node: NodeId, frames: impl Iterator<Item = &'a [u8]> + Clone) {
+        let Self { graph, nodes, routers, .. } = self;
+        if let Some(Some(Node::Bridge(bridge))) = nodes.get_mut(usize::from(node.0)) {
+            let destinations = frames.clone().filter_map(|frame| frame.first_chunk());
+            bridge.foresee(destinations.map(|destination| Mac(*destination)));
+        }
+        if routers.is_empty() {
+            return;
+        }
+        for at in graph.peers(node) {
+            if let Some(Some(Node::Router(router))) = nodes.get_mut(usize::from(at.node.0)) {
+                router.foresee(at.leg, frames.clone());
             }
         }
     }

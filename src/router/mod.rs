@@ -60,6 +60,9 @@ use crate::frame::{FRAME_MAX, LegIndex, Offload, Passage};
 use crate::time::Time;
 use crate::wire::datagram::Datagram;
 
+/// Bytes of an Ethernet header without tags.
+const ETHERNET_LEN: usize = 14;
+
 /// How many sessions a router follows unless it is said otherwise: the kernel's number for a machine of a few GiB (L1).
 pub const SESSIONS_MAX: usize = 65_536;
 
@@ -153,6 +156,14 @@ impl Router {
     /// What becomes of a frame that comes in on a leg. Changes nothing.
     pub fn decide(&self, leg: LegIndex, passage: &Passage<'_>, offload: &Offload, now: Time) -> Decision {
         self.plane.decide(leg, passage, offload, now)
+    }
+
+    /// These frames are about to come in on a leg, which changes nothing but how long it takes to find what they are of.
+    pub fn foresee<'a>(&mut self, leg: LegIndex, frames: impl Iterator<Item = &'a [u8]>) {
+        if let (Some(gateway), Some(own)) = (&mut self.plane.gateway, self.plane.interfaces.get(leg)) {
+            let own = frames.filter(|frame| frame.starts_with(&own.mac.0));
+            gateway.nat.foresee(own.filter_map(|frame| frame.get(ETHERNET_LEN..)));
+        }
     }
 
     /// When [`Router::tick`] has something to do at the earliest.

@@ -29,6 +29,9 @@ const FREE: u32 = u32::MAX - 2;
 /// The first growth, in entries.
 const GROWTH_MIN: usize = 16;
 
+/// How many keys can be foreseen at a time.
+const FORESEEN_MAX: usize = 64;
+
 /// A place in the table; names its entry until that is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
@@ -123,6 +126,22 @@ impl<V: Copy> AgedTable<V> {
         }
         let hashed = self.hash(key);
         self.find(hashed).ok_or(hashed)
+    }
+
+    /// These keys are about to be sought: finds out where their entries are, of those that hints do not tell. All of them at
+    /// once, so that the memory for one is fetched while others are hashed; one after the other, each would wait for its own.
+    pub fn foresee(&mut self, keys: impl Iterator<Item = u64>) {
+        let mut unknown = [Hashed { key: 0, hash: 0 }; FORESEEN_MAX];
+        let mut count = 0;
+        for key in keys.filter(|key| self.hints.get(mixed(*key)).is_none()).take(FORESEEN_MAX) {
+            unknown[count] = self.hash(key);
+            count += 1;
+        }
+        for hashed in &unknown[..count] {
+            if let Some(slot) = self.find(*hashed) {
+                self.hints.note(mixed(hashed.key), slot.0);
+            }
+        }
     }
 
     /// The key of the entry there.
@@ -323,6 +342,9 @@ mod tests {
             let mut model = BTreeMap::new();
             for (step, (action, key, permanent)) in history.into_iter().enumerate() {
                 let (now, hashed) = (Time::from_secs(step as u64), table.hash(key));
+                if action == 2 {
+                    table.foresee(key..key + 9);
+                }
                 prop_assert_eq!(table.seek(key).ok(), table.find(hashed), "hints change no answer");
                 match (action, table.find(hashed)) {
                     (0 | 1, None) => {

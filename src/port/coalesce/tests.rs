@@ -1,3 +1,5 @@
+//! What is joined and what is not, and the law that cutting gives back what was joined.
+
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 

@@ -101,6 +101,20 @@ impl Index {
         Some(node)
     }
 
+    /// The latest node that may have each of these hashes, found all at once: the memory for one is fetched while others are
+    /// looked for.
+    pub(super) fn latest<const MAX: usize>(&self, hashes: &[u64; MAX]) -> [Option<u32>; MAX] {
+        if self.heads.is_empty() {
+            return [None; MAX];
+        }
+        let heads = hashes.map(|hash| self.heads[self.bucket(hash as u32)]);
+        let mut latest = [None; MAX];
+        for ((latest, head), hash) in latest.iter_mut().zip(heads).zip(hashes) {
+            *latest = self.walk(head).find(|node| self.nodes[*node as usize].hash == *hash as u32);
+        }
+        latest
+    }
+
     /// The nodes that may have that hash, the latest first.
     #[inline]
     pub(super) fn chain(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {

@@ -169,6 +169,11 @@ impl Nat {
         judgement.direction == Direction::Original && bound.is_some_and(|bound| bound != leg)
     }
 
+    /// These packets are about to come, which changes nothing but how long it takes to find their sessions.
+    pub fn foresee<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>) {
+        self.sessions.foresee(packets.filter_map(Tuple::guess));
+    }
+
     /// Follows a session by one more packet, if that is of one, fits it, and is let in by `ahead`, which is told of it. What it is to become,
     /// and what `ahead` said; `None` with nothing changed if it is to be [judged](Nat::judge).
     #[inline]

@@ -12,6 +12,8 @@
 //!
 //! Memory grows by doubling up to the limit, and is not given back. Nothing else is ever allocated.
 
+mod foresee;
+
 use siphasher::sip::SipHasher13;
 
 use super::index::Index;

@@ -104,6 +104,23 @@ impl Tuple {
         if packet.fragment.is_some() { None } else { Self::quoted(packet) }
     }
 
+    /// What the tuple is if the packet is of the most ordinary kind and sound: TCP or UDP over IPv4 without options.
+    pub fn guess(packet: &[u8]) -> Option<Self> {
+        let header = packet.first_chunk::<24>()?;
+        let [0x45, .., protocol::TCP | protocol::UDP, _, _, a, b, c, d, e, f, g, h, s0, s1, d0, d1] = *header
+        else {
+            return None;
+        };
+        Some(Self {
+            source: IpAddr::from([a, b, c, d]).into(),
+            destination: IpAddr::from([e, f, g, h]).into(),
+            source_port: u16::from_be_bytes([s0, s1]),
+            destination_port: u16::from_be_bytes([d0, d1]),
+            protocol: header[9],
+            ipv6: false,
+        })
+    }
+
     /// The tuple of a packet that an error quotes: of its first piece, too (E3).
     pub fn quoted(packet: &Packet<'_>) -> Option<Self> {
         if packet.is_later_fragment() {

@@ -86,6 +86,11 @@ impl Wheel {
         }
     }
 
+    /// The second in which a slot is to be looked at.
+    pub(super) fn second(&self, slot: u32) -> u32 {
+        self.links[slot as usize].second
+    }
+
     /// Takes a slot out.
     pub(super) fn remove(&mut self, slot: u32) {
         let Link { prev, next, second, ring } = self.links[slot as usize];
