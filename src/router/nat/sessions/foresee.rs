@@ -7,8 +7,8 @@
 
 use std::hint::black_box;
 
-use super::super::tuple::Tuple;
 use super::{Sessions, place};
+use crate::router::nat::tuple::Tuple;
 
 /// How many sessions can be foreseen at a time.
 const FORESEEN_MAX: usize = 64;
