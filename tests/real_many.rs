@@ -100,6 +100,55 @@ fn a_deleted_interface_disables_its_port_only() {
     });
 }
 
+/// It stayed closed, and `reload` said that nothing had changed: a guest of QEMU that was started again, on a TAP that
+/// QEMU makes, stayed alone.
+#[test]
+fn a_raw_port_comes_back_with_its_interface() {
+    alone("a_raw_port_comes_back_with_its_interface", || {
+        let mut netlink = Netlink::open().expect("rtnetlink");
+        let raw = "[[port]]\nname = 'guest'\nnetwork = 'net'\nkind = 'raw'\ninterface = 'raw0'\n";
+        plug(&mut netlink);
+        let file = File::new("replug", &(lab(1, "") + raw));
+        let running = file.start();
+        let state = || -> String {
+            let ports: Vec<PortView> = show("ports");
+            ports.into_iter().find(|port| port.name == "guest").expect("in the file").state
+        };
+        for round in 1..3 {
+            let outcome = ping("n0", &address(100));
+            assert!(outcome.ok, "round {round}: {}", outcome.detail);
+            let index = netlink.index("raw0").expect("there");
+            netlink.delete_link(index).expect("made here");
+            eventually(|| state() == "gone", "it is gone");
+            let said = says(&["reload"]);
+            assert_eq!(said, "nothing changed\n", "round {round}: what is not there is in nobody's way");
+            plug(&mut netlink);
+            assert_eq!(says(&["reload"]), "port guest opened again\n", "round {round}");
+            assert_eq!(state(), "up", "round {round}");
+            assert_eq!(says(&["reload"]), "nothing changed\n", "round {round}: once is enough");
+        }
+        let outcome = ping("n0", &address(100));
+        assert!(outcome.ok, "{}", outcome.detail);
+        running.stop();
+        let index = netlink.index("raw0").expect("not the lab's to remove");
+        netlink.delete_link(index).expect("made here");
+        file.assert_nothing_left();
+    });
+}
+
+/// A cable from `raw0`, an interface for a raw port, to a machine that is this process.
+fn plug(netlink: &mut Netlink) {
+    netlink.add_veth(["raw0", "raw1"]).expect("free names");
+    for (name, last) in [("raw0", 0), ("raw1", 1)] {
+        let index = netlink.index(name).expect("just made");
+        // the same again: the others would look for the old one a while
+        let mac = Some(Mac([2, 0, 0, 0, 9, last]));
+        netlink.change_link(index, &LinkChange { mac, up: true, ..LinkChange::default() }).expect("ours");
+    }
+    let index = netlink.index("raw1").expect("just made");
+    netlink.add_address(index, format!("{}/24", address(100)).parse().expect("a net")).expect("its first");
+}
+
 #[test]
 fn a_flood_of_stations_displaces_nobody() {
     alone("a_flood_of_stations_displaces_nobody", || {

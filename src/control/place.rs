@@ -28,10 +28,15 @@ pub fn socket_path(lab: &str) -> PathBuf {
 
 /// Every directory in which this user's instances, or root's, may have their sockets; each once.
 pub fn runtime_dirs() -> Vec<PathBuf> {
+    dirs_of(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), outer_uid())
+}
+
+fn dirs_of(base: Option<PathBuf>, uid: u32) -> Vec<PathBuf> {
     let mut dirs = vec![PathBuf::from("/run/vswitchd")];
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|base| base.is_absolute());
-    dirs.extend(base.map(|base| base.join("vswitchd")));
-    dirs.push(format!("/tmp/vswitchd-{}", outer_uid()).into());
+    let base = base.filter(|base| base.is_absolute()).map(|base| base.join("vswitchd"));
+    // where a session's directory is /run itself, it is root's
+    dirs.extend(base.filter(|base| *base != dirs[0]));
+    dirs.push(format!("/tmp/vswitchd-{uid}").into());
     dirs
 }
 
@@ -71,6 +76,21 @@ fn map_uid(map: &str, inner: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// It was listed twice, and every lab in it was then two, between which one had to choose.
+    #[test]
+    fn a_session_in_run_itself_has_its_labs_once() {
+        let table: &[(Option<&str>, &[&str], &str)] = &[
+            (None, &["/run/vswitchd", "/tmp/vswitchd-0"], "no session"),
+            (Some("/run"), &["/run/vswitchd", "/tmp/vswitchd-0"], "root's in any case"),
+            (Some("/run/user/0"), &["/run/vswitchd", "/run/user/0/vswitchd", "/tmp/vswitchd-0"], "a session"),
+            (Some("run"), &["/run/vswitchd", "/tmp/vswitchd-0"], "not a path that means something"),
+        ];
+        for (base, dirs, why) in table {
+            let expected: Vec<PathBuf> = dirs.iter().map(PathBuf::from).collect();
+            assert_eq!(dirs_of(base.map(PathBuf::from), 0), expected, "{why}");
+        }
+    }
 
     #[test]
     fn a_user_is_found_through_the_map() {

@@ -79,6 +79,8 @@ pub struct Lab {
     crew: Crew,
     /// What stands, each step after those it needs.
     done: Vec<Step>,
+    /// Raw ports that have been closed because somebody deleted their interface: they stand until it is there again.
+    closed: HashSet<Step>,
     /// The numbers of the nodes' namespaces.
     namespaces: HashMap<String, u64>,
     /// Nodes whose setup has not run yet.
@@ -113,6 +115,7 @@ impl Lab {
             runner: Runner::new(tag(name)),
             crew: Crew::new().map_err(|e| LabError::io("watch programs", e))?,
             done: Vec::new(),
+            closed: HashSet::new(),
             namespaces: HashMap::new(),
             fresh: HashSet::new(),
             nodes: Vec::new(),
@@ -140,6 +143,7 @@ impl Lab {
     /// When it returns, every interface is up and has carrier. If a step fails, those that this call has done are
     /// undone; those that it has undone, the old plan does again if it is applied again.
     pub fn apply(&mut self, plan: &Plan, ids: &dyn Fn(&str) -> PortId) -> Result<Opened, LabError> {
+        self.let_go_of_closed()?;
         let new = steps(plan);
         let Difference { undo, redo } = difference(&self.done, &new);
         self.take_back(&undo)?;
@@ -157,11 +161,39 @@ impl Lab {
         Ok(Opened { closed: port_names(&undo), ports })
     }
 
-    /// Somebody else has deleted the interface of a TAP, and with it went its addresses and routes: the next
-    /// [`Lab::apply`] makes it anew. A raw port's interface is not the lab's to make, so that one is as it was.
+    /// Somebody else has deleted the interface of a port, and with it went its addresses and routes. A TAP is made anew
+    /// by the next [`Lab::apply`]. A raw port's interface is not the lab's to make: it is opened again by the next
+    /// [`Lab::apply`] that finds one of that name, and until then it is in nobody's way.
     pub fn lost(&mut self, port: &str) -> Result<(), LabError> {
-        let is_it = |step: &Step| matches!(step, Step::OpenPort { port: name, kind, .. } if name == port && *kind != PortKind::Raw);
-        let rest: Vec<Step> = self.done.iter().filter(|step| !is_it(step)).cloned().collect();
+        let is_it = |step: &&Step| matches!(step, Step::OpenPort { port: name, .. } if name == port);
+        match self.done.iter().find(is_it).cloned() {
+            Some(step @ Step::OpenPort { kind: PortKind::Raw, .. }) => {
+                self.closed.insert(step);
+                Ok(())
+            }
+            Some(step) => self.let_go(&step),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back what stood on interfaces that were deleted and are there again.
+    fn let_go_of_closed(&mut self) -> Result<(), LabError> {
+        for step in std::mem::take(&mut self.closed) {
+            if !self.done.contains(&step) {
+                continue;
+            }
+            if step.on().is_some_and(|on| self.runner.is_there(on)) {
+                self.let_go(&step)?;
+            } else {
+                self.closed.insert(step);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back a step, and all that was done to the interface it is about.
+    fn let_go(&mut self, step: &Step) -> Result<(), LabError> {
+        let rest: Vec<Step> = self.done.iter().filter(|other| other.on() != step.on()).cloned().collect();
         self.take_back(&difference(&self.done, &rest).undo)
     }
 

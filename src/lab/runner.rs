@@ -137,6 +137,11 @@ impl Runner {
         inode.map_err(|e| LabError::io(format!("look at {}", path(netns).display()), e))
     }
 
+    /// Whether there is an interface of that name, whoever made it. One that cannot be looked for is not there.
+    pub(super) fn is_there(&mut self, on: &Location) -> bool {
+        self.space(&on.netns).is_ok_and(|space| matches!(space.netlink.link(&on.interface), Ok(Some(_))))
+    }
+
     fn make_namespace(&mut self, node: &str, step: &Step, journal: &mut Journal) -> Result<(), LabError> {
         let failed = |e| LabError::io(format!("make the network namespace of the node `{node}`"), e);
         let path = netns::path(node);
