@@ -25,6 +25,7 @@
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
 mod coalesce;
+mod dhcp;
 mod front;
 pub mod open;
 mod packet;
@@ -238,6 +239,7 @@ fn admit(buffer: Box<[u8]>, header_len: usize, len: usize, id: PortId) -> Result
         Ok(offload) => {
             let mut frame = Frame::new(buffer, HEADROOM, HEADROOM + len, id);
             frame.offload = offload;
+            dhcp::finish(&mut frame);
             sctp::finish(&mut frame);
             Ok(frame)
         }
