@@ -164,6 +164,10 @@ impl Packet {
     }
 
     /// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
+    ///
+    /// A call that reads several frames and fails in their midst leaves its error at the socket, and the next call gets
+    /// it, whatever it does. So what is refused is tried once more: a frame does not end for the sake of another one
+    /// that somebody sent to this port with a header that nothing can describe (V18).
     fn send_some(&mut self, frames: &[Frame], which: &[Outgoing]) {
         let mut fronts = [Front::NONE; MESSAGES_MAX];
         let mut bytes: [&[u8]; MESSAGES_MAX] = [&[]; MESSAGES_MAX];
@@ -186,10 +190,15 @@ impl Packet {
             MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
         });
         let mut next = 0;
+        let mut tried_again = None;
         while next < count {
             let rest = &mut messages[next..count];
             let (done, result) = match retry_on_intr(|| sendmmsg(&self.socket, rest, SendFlags::DONTWAIT)) {
                 Ok(sent) => (sent.max(1), Ok(())),
+                Err(Errno::INVAL) if tried_again != Some(next) => {
+                    tried_again = Some(next);
+                    continue;
+                }
                 // no room for this one, and none for those behind it
                 Err(Errno::AGAIN) => (rest.len(), Err(Errno::AGAIN)),
                 Err(error) => (1, Err(error)),
@@ -197,6 +206,10 @@ impl Packet {
             if matches!(result, Err(Errno::NETDOWN | Errno::NXIO)) {
                 // the kernel tells it once, and reading will not hear of it again
                 self.checks_left = CHECKS_AFTER_DOWN;
+            }
+            if result.is_ok() && tried_again == Some(next) {
+                // the error was of a frame that could not be read, as in `receive`
+                self.counters.rx_drops.count(Reason::OffloadSegment);
             }
             for [front, rest] in &pieces[next..next + done] {
                 let len = front.len() + rest.len() - VNET_LEN;

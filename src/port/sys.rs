@@ -12,7 +12,7 @@ use crate::frame::Tag;
 /// Makes the freshly opened /dev/net/tun an interface with that name and those `IFF_` flags.
 ///
 /// A name that is too long is cut: check it before.
-pub(crate) fn tun_attach(tun: BorrowedFd<'_>, name: &str, flags: i32) -> io::Result<()> {
+pub fn tun_attach(tun: BorrowedFd<'_>, name: &str, flags: i32) -> io::Result<()> {
     // SAFETY: ifreq is plain old C data, and zero bytes are valid for all of it.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len() - 1;
@@ -26,13 +26,13 @@ pub(crate) fn tun_attach(tun: BorrowedFd<'_>, name: &str, flags: i32) -> io::Res
 }
 
 /// Says which unfinished frames (`TUN_F_` bits) we take from the interface (V2).
-pub(crate) fn tun_set_offload(tap: BorrowedFd<'_>, offloads: libc::c_uint) -> io::Result<()> {
+pub fn tun_set_offload(tap: BorrowedFd<'_>, offloads: libc::c_uint) -> io::Result<()> {
     // SAFETY: TUNSETOFFLOAD takes its argument by value.
     check(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(offloads)) })
 }
 
 /// Says how long the virtio-net header is (V1).
-pub(crate) fn tun_set_header_len(tap: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+pub fn tun_set_header_len(tap: BorrowedFd<'_>, len: usize) -> io::Result<()> {
     let len = len as libc::c_int;
     // SAFETY: TUNSETVNETHDRSZ reads one int, which lives until the call returns.
     check(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const len) })

@@ -2,6 +2,9 @@
 
 mod edits;
 mod netns;
+#[path = "../common/qemu.rs"]
+mod qemu;
+mod unreadable;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
