@@ -12,13 +12,10 @@
 
 use crate::frame::{Edit, Gso, Offload};
 use crate::wire::checksum::{add, finish, pseudo_header, sum};
-use crate::wire::vnet::{Layout, network};
+use crate::wire::vnet::{Layout, TCP_SEGMENTS_MAX, network};
 
 /// Longest headers that can be cut behind: Ethernet with four tags, IPv6 with 170 bytes of extensions, the longest TCP.
 const HEADERS_MAX: usize = 300;
-/// Most segments of one frame: 64 KiB in the smallest that the kernel's TCP sends (TCP_MIN_SND_MSS with options).
-/// A bound on the work one hostile frame makes at every port it is flooded to.
-const SEGMENTS_MAX: usize = 2048;
 
 const CWR: u8 = 0x80;
 const PSH: u8 = 0x08;
@@ -58,7 +55,7 @@ impl<'a> Segments<'a> {
             moved(found, edit.growth())
         };
         let size = usize::from(offload.gso_size);
-        let cuttable = size > 0 && !rest.is_empty() && rest.len().div_ceil(size) <= SEGMENTS_MAX;
+        let cuttable = size > 0 && !rest.is_empty() && rest.len().div_ceil(size) <= TCP_SEGMENTS_MAX;
         let packet = layout.payload - layout.network;
         (cuttable && packet + size <= usize::from(u16::MAX)).then_some(Self {
             layout,

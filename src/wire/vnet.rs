@@ -4,7 +4,7 @@
 //! from a guest and is believed only as far as the frame bears it out. The kernel checks it too when we write it
 //! to the next port, but less (it takes a TCP frame that is none) and too late: then the frame is lost at a port
 //! that did nothing wrong. So [`decode`] refuses whatever the kernel's `virtio_net_hdr_to_skb` refuses, and also
-//! segmentation of a frame that has no such headers; nothing the kernel itself writes fails here.
+//! segmentation of a frame that has no such headers, or into absurdly many; nothing the kernel itself writes fails here.
 //!
 //! DATA_VALID is not passed on: the kernel ignores it on a frame that is written (V8).
 
@@ -24,7 +24,13 @@ const GSO_ECN: u8 = 0x80;
 const GSO_BY_FRAGS: u16 = 0xffff;
 /// The most datagrams one large UDP frame may be cut into.
 const UDP_SEGMENTS_MAX: usize = 128;
-/// The kernel takes no checksum that starts within what could be an IPv4 header at offset 0.
+/// The most segments one large TCP frame may be cut into: 64 KiB in the smallest that the kernel's TCP sends
+/// (`tcp_min_snd_mss`, 48 bytes, less a timestamp). The kernel knows no such bound; but whatever port a frame is flooded
+/// to, this thread cuts it there, or its kernel does in this thread's time, and a frame of 64 KiB in segments of one byte is
+/// worth thousands.
+pub const TCP_SEGMENTS_MAX: usize = 2048;
+/// The kernel takes no checksum that starts within what could be an IPv4 header at offset 0. Tags come on top: they may be
+/// taken off on the way, and what starts within them would be refused at a port where others leave.
 const CSUM_START_MIN: usize = 20;
 const ETHERNET_LEN: usize = 14;
 /// As many tags as the kernel follows to find what is behind them (VLAN_MAX_DEPTH).
@@ -48,7 +54,7 @@ pub fn decode(header: &[u8; VNET_LEN], frame: &[u8]) -> Result<Offload, Reason> 
     let mut hdr_len_needed = usize::from(hdr_len);
     if needs_csum {
         let end = usize::from(csum_start) + usize::from(csum_offset) + 2;
-        if usize::from(csum_start) < CSUM_START_MIN || end > frame.len() {
+        if usize::from(csum_start) < CSUM_START_MIN + tags_len(frame) || end > frame.len() {
             return Err(Reason::OffloadChecksum);
         }
         (offload.csum_start, offload.csum_offset) = (csum_start, csum_offset);
@@ -157,6 +163,11 @@ pub fn network(frame: &[u8]) -> Option<(usize, u16)> {
     None
 }
 
+/// How many bytes of tags the frame has, as far as the kernel follows them.
+fn tags_len(frame: &[u8]) -> usize {
+    network(frame).map_or(4 * TAGS_MAX, |(network, _)| network - ETHERNET_LEN)
+}
+
 /// Holds a request to cut against the frame; drops it if the payload is one segment's anyway (V7).
 fn check_segments(offload: &mut Offload, gso_size: u16, frame: &[u8]) -> Result<(), Reason> {
     if gso_size == 0 || gso_size == GSO_BY_FRAGS {
@@ -169,7 +180,8 @@ fn check_segments(offload: &mut Offload, gso_size: u16, frame: &[u8]) -> Result<
         return Err(Reason::OffloadHeaders);
     }
     let payload = frame.len() - layout.payload;
-    if offload.gso == Gso::Udp && payload > usize::from(gso_size) * UDP_SEGMENTS_MAX {
+    let segments_max = if offload.gso == Gso::Udp { UDP_SEGMENTS_MAX } else { TCP_SEGMENTS_MAX };
+    if payload > usize::from(gso_size) * segments_max {
         return Err(Reason::OffloadSegment);
     }
     if payload <= usize::from(gso_size) {
@@ -258,6 +270,13 @@ mod tests {
                 Err(Reason::OffloadChecksum),
                 "V6: within an IP header",
             ),
+            (
+                &tagged,
+                Raw { kind: 0, csum_start: 27, ..TSO },
+                Err(Reason::OffloadChecksum),
+                "within an IP header, once the tags are taken off",
+            ),
+            (&tagged, Raw { kind: 0, csum_start: 28, ..TSO }, Ok(Gso::None), "right behind what it could be"),
             (
                 &tcp,
                 Raw { csum_start: 65535, csum_offset: 65535, ..TSO },
