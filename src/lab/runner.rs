@@ -21,9 +21,14 @@ use crate::frame::PortId;
 use crate::port::{Port, PortKind};
 use crate::wire::mac::Mac;
 
-/// Frames that may wait in a TAP until the engine reads them; what the kernel gives an Ethernet device, twice what it
-/// gives a TAP.
+/// Frames that may wait in a TAP until the engine reads them, most of them large; what the kernel gives an Ethernet
+/// device, twice what it gives a TAP.
 const TX_QUEUE_LENGTH: u32 = 1000;
+/// The same without offloads, where none is large. The largest window that a connection has by default (6 MiB,
+/// `tcp_rmem`) is 4345 segments, and a TAP tells its sender nothing until it is full (V29): with room for 1000 every second
+/// lost some dozens to some thousands of them, with room for 2000 some, with 5000 none, of one stream or four, with
+/// CUBIC or BBR.
+const TX_QUEUE_LENGTH_PLAIN: u32 = 5000;
 
 /// The name of a cable's far end while it is still in the node.
 const FAR_END: &str = "vswitchd-cable";
@@ -168,8 +173,8 @@ impl Runner {
         let port = Port::open(id, kind, &on.interface, netns)
             .map_err(|source| LabError::Port { port: name.to_owned(), source })?;
         if ours {
-            let change =
-                LinkChange { alias: Some(&tag), txqueuelen: Some(TX_QUEUE_LENGTH), ..LinkChange::default() };
+            let length = if kind == PortKind::PlainTap { TX_QUEUE_LENGTH_PLAIN } else { TX_QUEUE_LENGTH };
+            let change = LinkChange { alias: Some(&tag), txqueuelen: Some(length), ..LinkChange::default() };
             self.change(on, &change, &format!("tag {on}"))?;
             let skip = || netns::skip_duplicate_detection(&on.interface);
             match &on.netns {
