@@ -25,10 +25,9 @@ use crate::wire::mac::Mac;
 /// device, twice what it gives a TAP.
 const TX_QUEUE_LENGTH: u32 = 1000;
 /// The same without offloads, where none is large. The largest window that a connection has by default (6 MiB,
-/// `tcp_rmem`) is 4345 segments, and a TAP tells its sender nothing until it is full (V29): with room for 1000 every second
-/// lost some dozens to some thousands of them, with room for 2000 some, with 5000 none, of one stream or four, with
-/// CUBIC or BBR.
-const TX_QUEUE_LENGTH_PLAIN: u32 = 5000;
+/// `tcp_rmem`) is 4345 segments, and a TAP tells its sender nothing until it is full (V29). With room for 1000 one stream
+/// lost some hundreds of them in its first seconds, with room for 5000 four streams did (CUBIC); with 10,000 none did.
+const TX_QUEUE_LENGTH_PLAIN: u32 = 10_000;
 
 /// The name of a cable's far end while it is still in the node.
 const FAR_END: &str = "vswitchd-cable";

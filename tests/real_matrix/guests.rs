@@ -38,6 +38,13 @@ pub(crate) enum Kind {
 
 pub(crate) const KINDS: [Kind; 5] = [Kind::Tap, Kind::Plain, Kind::Raw, Kind::Qemu, Kind::Bare];
 
+impl Kind {
+    /// Whether a machine's kernel may leave work to others, and others to it.
+    pub(crate) fn has_offloads(self) -> bool {
+        !matches!(self, Self::Plain | Self::Bare)
+    }
+}
+
 /// A machine, as it is to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guest {
@@ -162,8 +169,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it, when vswitchd runs.
     pub(crate) fn start(guest: Guest, network: &Network, wire: Option<End>) -> Self {
-        let finished = matches!(guest.kind, Kind::Plain | Kind::Bare);
-        let rules = Rules { finished, vid: guest.tagged.then_some(network.vid) };
+        let rules = Rules { finished: !guest.kind.has_offloads(), vid: guest.tagged.then_some(network.vid) };
         let wire = wire.unwrap_or_else(|| {
             let node = guest.node().expect("it has one or the other");
             in_node(&node, || End::packet("eth0"))

@@ -16,7 +16,7 @@ use crate::sockets::Connection;
 /// Nothing takes as long, unless it is lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The bytes of a datagram, and how many are sent at once.
-const SEGMENT: usize = 1300;
+pub(crate) const SEGMENT: usize = 1300;
 const SEGMENTS: usize = 45;
 /// The bytes of a datagram that needs fragments.
 const LARGE: usize = 9000;
