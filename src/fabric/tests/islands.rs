@@ -76,9 +76,10 @@ fn frames_that_wait_to_be_sent_come_along() {
     };
     speak(&mut here);
     assert_eq!(here.deadline(), Some(Time::ZERO), "there was not room for all");
-    let island = here.take_island(&nodes(&[1])).expect("an island");
+    let island = here.take_island(&nodes(&[0])).expect("an island");
+    assert_eq!(here.deadline(), Some(hello), "it was the first one's, whose turn the other waits for");
     there.put_island(island).expect("there is room");
-    assert_eq!(there.deadline(), Some(Time::ZERO), "and some of it waits there now");
+    assert_eq!(there.deadline(), Some(Time::ZERO), "and waits there now");
     for fabric in [&mut here, &mut there] {
         while fabric.deadline().is_some_and(|due| due <= hello) {
             speak(fabric);
