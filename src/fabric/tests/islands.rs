@@ -58,7 +58,7 @@ fn only_whole_islands_leave_and_only_where_there_is_room_do_they_land() {
 /// Two bridges say more at once than a batch has room for; what waits goes along with the one that moves.
 #[test]
 fn frames_that_wait_to_be_sent_come_along() {
-    const PORTS: u16 = ORIGINATED_MAX as u16;
+    const PORTS: u16 = ORIGINATED_MAX as u16 + 10;
     let mut config = BridgeConfig::default();
     config.stp = StpConfig { mode: StpMode::Stp, ..config.stp };
     let mut changes = Vec::new();
