@@ -10,7 +10,7 @@
 //!                                     │                                                │
 //!                                     └── control::diff ──► fabric::Change             │
 //!                                                                │                     │
-//!            engine, one thread:      port ──► fabric ──► port ◄─┴─────────────────────┘
+//!            engine, a thread each:   port ──► fabric ──► port ◄─┴─────────────────────┘
 //! ```
 //!
 //! The core ([`time`], [`wire`], [`table`], [`frame`], [`verdict`], [`trace`], [`bridge`], [`router`], [`fabric`]) is sans-IO: frames
@@ -28,6 +28,7 @@
 //! | *leg* | where a wire is plugged into a device ([`frame::Leg`]) |
 //! | *link* | a wire between two networks |
 //! | *cable* | a veth pair from a machine into vswitchd's own namespace |
+//! | *island* | networks and routers that wires join ([`control::plan::Island`]); each lives on one engine |
 //! | *station* | whoever owns a MAC address; the FDB says behind which leg |
 //! | *verdict* | what a device says to a frame; a drop has a [`verdict::Reason`] |
 //! | *plan* | what a file means ([`control::plan`]) |

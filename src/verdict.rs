@@ -257,6 +257,11 @@ impl DropCounters {
         self.0[reason as usize] += count;
     }
 
+    /// All that others have counted, too.
+    pub fn add_all(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(count, more)| *count += more);
+    }
+
     /// How many so far.
     pub fn of(&self, reason: Reason) -> u64 {
         self.0[reason as usize]

@@ -112,6 +112,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/bridge/multicast/show.rs", "routers", "an answer to the user"),
     ("src/bridge/neighbour/table.rs", "entries", "an answer to the user"),
     ("src/bridge/outbox.rs", "default", "all the room that mail will ever need, at birth"),
+    ("src/bridge/outbox.rs", "extract", "when a device moves to another fabric"),
     ("src/fabric/explain.rs", "explain", "when the user asks"),
     ("src/fabric/graph.rs", "joins", "when a link is made"),
     ("src/fabric/routers.rs", "add_router", "a router of the user's"),

@@ -11,7 +11,7 @@ use vswitchd::control::pcapng::{Interface, Packet, Writer};
 use vswitchd::control::protocol::{Body, ExplainStep, Hex, NodePlace, Request, Response, What};
 use vswitchd::control::server::Answer;
 use vswitchd::control::view::{
-    DropView, NetworkView, NodeView, PortView, StationView, StatsView, Traffic, View,
+    DropView, EngineView, NetworkView, NodeView, PortView, StationView, StatsView, Traffic, View,
 };
 
 /// The program in an environment where no lab runs, unless `arguments` name a socket.
@@ -199,6 +199,15 @@ fn show_prints_in_the_shape_of_the_kernels_tools() {
         dropped: 1,
         ..Default::default()
     };
+    let some = stats.clone();
+    let engine = |number: usize, devices: &[&str]| EngineView {
+        name: format!("engine-{number}"),
+        devices: devices.iter().map(|name| (*name).to_owned()).collect(),
+        ports: devices.len(),
+        received: 10,
+        wakeups: 2,
+        batches: 3,
+    };
     let table = [
         (
             View::Fdb(vec![
@@ -275,6 +284,29 @@ batches                           0
 uptime                            0  seconds
 ",
             "a sum and its parts",
+        ),
+        (
+            View::Stats(StatsView { engines: vec![engine(0, &["docker0"]), engine(1, &["a", "b"])], ..some }),
+            "\
+lab docker
+frames received                  10
+  sent to one port                6
+  flooded                         3
+  consumed                        0  meant for a device
+  parked                          0  waiting for an answer
+  dropped                         1  `show drops` says why
+copies delivered                  0
+stations known                    0
+wakeups                           0
+batches                           0
+uptime                            0  seconds
+
+thread    ports  received  wakeups  batches  networks and routers
+engine-0      1        10        2        3  docker0
+engine-1      2        10        2        3  a
+                                             b
+",
+            "where there are several threads, who does what",
         ),
     ];
     for (view, expected, why) in table {

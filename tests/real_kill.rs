@@ -13,8 +13,20 @@ use rustix::process::Signal;
 use vswitchd::sim::{Rng, seed_from_environment};
 
 /// One of everything that could be left behind: the host's interface, nodes, a cable, a bridge, a program that leaves
-/// children behind.
+/// children behind, a second thread with a port of its own.
 const EVERYTHING: &str = r#"
+[lab]
+threads = 2
+
+[[network]]
+name = "alone"
+
+[[node]]
+name = "c"
+[[node.interface]]
+name = "eth0"
+network = "alone"
+
 [[network]]
 name = "kill0"
 host = ["10.9.0.1/24", "fd09::1/64"]

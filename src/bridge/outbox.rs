@@ -130,6 +130,21 @@ impl Mail {
         self.taken = (index + 1, at + len);
         Some((node, leg, &self.bytes[at..at + len]))
     }
+
+    /// Takes out what is from certain devices, in order: they are moving to where another outbox is.
+    pub fn extract(&mut self, is_from: impl Fn(NodeId) -> bool, into: &mut Vec<(NodeId, LegIndex, Vec<u8>)>) {
+        let mut rest = Self::default();
+        while let Some((node, leg, bytes)) = self.take() {
+            match is_from(node) {
+                true => into.push((node, leg, bytes.to_vec())),
+                false => {
+                    rest.waiting.push(Waiting { node, leg, len: bytes.len() });
+                    rest.bytes.extend_from_slice(bytes);
+                }
+            }
+        }
+        *self = rest;
+    }
 }
 
 /// One of them.
@@ -217,6 +232,11 @@ impl Outbox {
         std::mem::swap(&mut self.mail, mail);
     }
 
+    /// Takes out the frames from certain devices, as [`Mail::extract`].
+    pub fn extract(&mut self, is_from: impl Fn(NodeId) -> bool, into: &mut Vec<(NodeId, LegIndex, Vec<u8>)>) {
+        self.mail.extract(is_from, into);
+    }
+
     /// What happened since this was last asked, and how much more than could be noted.
     pub fn events(&mut self) -> (impl Iterator<Item = (NodeId, Event)> + '_, u64) {
         let lost = std::mem::take(&mut self.events_lost);
@@ -256,6 +276,27 @@ mod tests {
         assert_eq!(outbox.lost(), FRAMES_MAX as u64 + 1);
         outbox.swap(&mut mail);
         assert_eq!(std::iter::from_fn(|| mail.take().map(drop)).count(), FRAMES_MAX);
+    }
+
+    #[test]
+    fn the_mail_of_some_devices_can_be_taken_out() {
+        let (mut outbox, mut mail, mut theirs) = (Outbox::default(), Mail::default(), Vec::new());
+        for (node, byte) in [(1, 1), (2, 2), (1, 3), (3, 4), (2, 5)] {
+            outbox.of(NodeId(node)).send(LegIndex(7), &[byte; 20]);
+        }
+        outbox.swap(&mut mail);
+        assert!(
+            mail.take().is_some_and(|(node, _, bytes)| node == NodeId(1) && bytes[0] == 1),
+            "has been sent"
+        );
+        mail.extract(|node| node != NodeId(2), &mut theirs);
+        outbox.of(NodeId(1)).send(LegIndex(8), &[6]);
+        outbox.extract(|node| node == NodeId(1), &mut theirs);
+        let expected = [(1, 7, vec![3; 20]), (3, 7, vec![4; 20]), (1, 8, vec![6])];
+        assert_eq!(theirs, expected.map(|(node, leg, bytes)| (NodeId(node), LegIndex(leg), bytes)));
+        let rest: Vec<u8> = std::iter::from_fn(|| mail.take().map(|(_, _, bytes)| bytes[0])).collect();
+        assert_eq!(rest, [2, 5], "the others' stays, in order");
+        assert!(outbox.is_empty());
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn render(view: &View, colour: bool) -> String {
         View::Routers(routers) => gateway::routers(routers, colour),
         View::Routes(routes) => gateway::routes(routes),
         View::Rules(rules) => gateway::rules(rules),
-        View::Stats(stats) => stats::render(stats),
+        View::Stats(stats) => stats::render(stats, colour),
         View::Stp(trees) => stp::render(trees, colour),
         View::Vlan(ports) => vlan::render(ports),
     }

@@ -14,6 +14,7 @@ pub mod explain;
 pub mod notify;
 pub mod pcapng;
 pub mod place;
+pub mod placement;
 pub mod plan;
 pub mod protocol;
 pub mod registry;

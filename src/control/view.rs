@@ -205,12 +205,31 @@ pub struct StatsView {
     pub dropped: u64,
     /// Copies handed to ports.
     pub delivered: u64,
-    /// Times the engine woke up.
+    /// Times the engines woke up.
     pub wakeups: u64,
-    /// Batches it processed.
+    /// Batches they processed.
     pub batches: u64,
     /// Stations remembered on all networks.
     pub stations: usize,
+    /// The engines, each a thread.
+    pub engines: Vec<EngineView>,
+}
+
+/// One of the threads that move frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineView {
+    /// The thread's name.
+    pub name: String,
+    /// The networks and routers that live on it.
+    pub devices: Vec<String>,
+    /// How many ports are plugged into them.
+    pub ports: usize,
+    /// Frames it has received, whatever lived on it then.
+    pub received: u64,
+    /// Times it woke up.
+    pub wakeups: u64,
+    /// Batches it processed.
+    pub batches: u64,
 }
 
 /// What `show` answered with.

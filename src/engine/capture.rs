@@ -8,6 +8,8 @@
 //! copies through a bounded channel and may be slow: what does not fit is lost to the capture only, and the next copy
 //! says how many are missing. Ports that nobody captures pay one bit test per batch.
 
+use std::sync::Weak;
+
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::frame::{BATCH_MAX, Batch, Delivery, Edit, End, LegIndex, ORIGINATED_MAX, PortId};
@@ -15,7 +17,7 @@ use crate::time::Time;
 use crate::verdict::{LegSet, Reason};
 
 /// What is to be recorded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Capture {
     /// The ports (by number, as in a leg set).
     pub ports: LegSet,
@@ -25,6 +27,8 @@ pub struct Capture {
     pub snaplen: usize,
     /// Where the copies go.
     pub sink: Sender<Captured>,
+    /// Gone when nobody reads any more, which a thread without frames would not find out otherwise.
+    pub reader: Weak<()>,
 }
 
 /// A copy of a frame.
@@ -61,9 +65,15 @@ struct Running {
 }
 
 impl Captures {
-    /// Begins one.
+    /// Begins one; those that nobody reads any more are over.
     pub fn add(&mut self, capture: Capture) {
+        self.running.retain(|running| running.capture.reader.strong_count() > 0);
         self.running.push(Running { capture, entered: Vec::new(), missing: 0 });
+    }
+
+    /// Those that are running, for another engine to join in.
+    pub fn list(&self) -> Vec<Capture> {
+        self.running.iter().map(|running| running.capture.clone()).collect()
     }
 
     /// Looks at a batch that the fabric is about to see.
@@ -148,6 +158,8 @@ fn copy(frame: &[u8], edit: &Edit, snaplen: usize) -> (usize, Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crossbeam_channel::bounded;
 
     use super::*;
@@ -158,7 +170,7 @@ mod tests {
         let (sink, received) = bounded(2);
         let mut captures = Captures::default();
         let ports = ports.iter().map(|p| LegIndex(*p)).collect();
-        captures.add(Capture { ports, drops_only, snaplen: 20, sink });
+        captures.add(Capture { ports, drops_only, snaplen: 20, sink, reader: Weak::new() });
         (captures, received)
     }
 
@@ -272,6 +284,22 @@ mod tests {
         captures.look(&batch);
         captures.record(&batch, Time::ZERO);
         assert_eq!(received.try_recv().expect("it left there").bytes, [2; 20], "as it leaves");
+    }
+
+    /// A thread that no frame comes to used to keep the captures of everybody who had ever looked.
+    #[test]
+    fn captures_that_nobody_reads_are_over_when_another_begins() {
+        let (mut captures, _received) = capture(&[0], false);
+        let reader = Arc::new(());
+        for _ in 0..3 {
+            let (sink, ports) = (bounded(1).0, LegSet::EMPTY);
+            let reader = Arc::downgrade(&reader);
+            captures.add(Capture { ports, drops_only: false, snaplen: 20, sink, reader });
+        }
+        assert_eq!(captures.list().len(), 3, "the first had no reader from the beginning");
+        drop(reader);
+        captures.add(Capture { sink: bounded(1).0, ..captures.list()[0].clone() });
+        assert_eq!(captures.list().len(), 1);
     }
 
     #[test]

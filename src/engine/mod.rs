@@ -1,20 +1,27 @@
-//! The data-plane thread.
+//! The data-plane threads.
 //!
-//! One thread owns everything a frame meets: the fabric, the open ports, the buffers. It reads, walks and writes, and
+//! A thread owns everything that its frames meet: the fabric, the open ports, the buffers. It reads, walks and writes, and
 //! does nothing else; its loop is in `turn`. Nobody else may touch what it owns, so there is no lock and no shared
 //! counter. Whoever wants to know or change something sends a function over a bounded channel and wakes the poll;
 //! the thread runs it between two turns and sends back what it returned ([`Engine::with`]). What the thread has to
 //! say by itself (a port is gone) it says as an [`Event`].
 //!
+//! Networks that no wire joins need no common thread: each engine has a fabric of its own with some of the islands, and
+//! [`Engines`] are all of them together. Ids and the clock are common, so an island can be handed from one to the other
+//! (`island`).
+//!
 //! The thread has no capabilities: whatever a guest might make it do, it cannot open, configure or mount anything.
 
 mod capture;
+mod engines;
+mod island;
 mod monitor;
 mod switch;
 mod turn;
 
 pub use capture::{Capture, Captured};
-pub use monitor::{Monitors, Told};
+pub use engines::{ENGINES_MAX, Engines};
+pub use monitor::{Monitors, Told, Watcher};
 pub use switch::{EngineStats, Switch};
 
 use std::io;
@@ -58,27 +65,30 @@ pub struct Engine {
     waker: Arc<Waker>,
     events: Receiver<Event>,
     thread: Option<JoinHandle<()>>,
-    clock: Clock,
 }
 
 impl Engine {
-    /// Starts the thread with an empty fabric. `hash_key` keys the tables that guests can fill. `notify` is called,
-    /// on the engine thread, when there is an event to be fetched.
+    /// Starts the thread of that name with an empty fabric. `hash_key` keys the tables that guests can fill. `notify` is
+    /// called, on the engine thread, when there is an event to be fetched.
     ///
     /// # Errors
     /// What the operating system says when there can be no more threads or descriptors.
-    pub fn start(hash_key: [u64; 2], notify: impl Fn() + Send + 'static) -> io::Result<Self> {
+    fn start(
+        name: String,
+        clock: Clock,
+        hash_key: [u64; 2],
+        notify: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let (commands, command_receiver) = bounded(COMMANDS_MAX);
         let (event_sender, events) = bounded(EVENTS_MAX);
-        let clock = Clock::start();
         let switch = Switch::new(hash_key, poll.registry().try_clone()?);
-        let thread = std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
             drop_capabilities();
             turn::run(poll, switch, clock, &command_receiver, &event_sender, &notify);
         })?;
-        Ok(Self { commands: Some(commands), waker, events, thread: Some(thread), clock })
+        Ok(Self { commands: Some(commands), waker, events, thread: Some(thread) })
     }
 
     /// Runs `work` on the engine thread, between two turns, and returns what it returned.
@@ -89,37 +99,40 @@ impl Engine {
         &self,
         work: impl FnOnce(&mut Switch) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
+        self.ask(work)?.recv().map_err(|_| Stopped)
+    }
+
+    /// As [`Engine::with`], without waiting: what it returns can be received.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Switch) -> T + Send + 'static,
+    ) -> Result<Receiver<T>, Stopped> {
         let (sender, receiver) = bounded(1);
         let command: Command = Box::new(move |switch| {
-            // the asker waits below; if it has gone, so has the interest in the answer
+            // the asker waits; if it has gone, so has the interest in the answer
             let _ = sender.send(work(switch));
         });
         self.commands.as_ref().ok_or(Stopped)?.send(command).map_err(|_| Stopped)?;
         self.waker.wake().map_err(|_| Stopped)?;
-        receiver.recv().map_err(|_| Stopped)
+        Ok(receiver)
     }
 
     /// The events so far, oldest first.
-    pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
+    fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.events.try_iter()
     }
 
-    /// What the engine's clock counts from, as nanoseconds since 1970: to turn a [`crate::time::Time`] into a date.
-    pub fn unix_origin_nanos(&self) -> u64 {
-        self.clock.unix_origin_nanos()
-    }
-
-    /// How long the engine has been running.
-    pub fn uptime(&self) -> std::time::Duration {
-        self.clock.now() - crate::time::Time::ZERO
+    /// Lets the thread end, without waiting for that.
+    fn end(&mut self) {
+        // a closed channel is what ends the thread's loop
+        self.commands = None;
+        let _ = self.waker.wake();
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // a closed channel is what ends the thread's loop
-        self.commands = None;
-        let _ = self.waker.wake();
+        self.end();
         if let Some(thread) = self.thread.take() {
             // a panic of the engine has been printed by its hook; there is nobody left to tell
             let _ = thread.join();

@@ -3,6 +3,8 @@
 //! Whoever watches gets every piece of news through a bounded channel and may be slow: what does not fit is lost to that one
 //! only, and the next piece says how many are missing. While nobody watches, the devices note nothing.
 
+use std::sync::Weak;
+
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::fabric::{Fabric, News};
@@ -19,6 +21,15 @@ pub struct Told {
     pub missing: u64,
 }
 
+/// Somebody who watches.
+#[derive(Clone, Debug)]
+pub struct Watcher {
+    /// Where the news goes.
+    pub sink: Sender<Told>,
+    /// Gone when nobody listens any more, which a thread without news would not find out otherwise.
+    pub reader: Weak<()>,
+}
+
 /// Those who watch.
 #[derive(Debug, Default)]
 pub struct Monitors {
@@ -27,15 +38,21 @@ pub struct Monitors {
 
 #[derive(Debug)]
 struct Running {
-    sink: Sender<Told>,
+    watcher: Watcher,
     missing: u64,
 }
 
 impl Monitors {
-    /// Somebody begins to watch.
-    pub fn add(&mut self, fabric: &mut Fabric, sink: Sender<Told>) {
+    /// Somebody begins to watch; those who do not listen any more are forgotten.
+    pub fn add(&mut self, fabric: &mut Fabric, watcher: Watcher) {
+        self.running.retain(|running| running.watcher.reader.strong_count() > 0);
         fabric.watch(true);
-        self.running.push(Running { sink, missing: 0 });
+        self.running.push(Running { watcher, missing: 0 });
+    }
+
+    /// Those who watch, for another engine to tell them as well.
+    pub fn list(&self) -> Vec<Watcher> {
+        self.running.iter().map(|running| running.watcher.clone()).collect()
     }
 
     /// Passes on what has happened. Whoever does not listen any more is forgotten.
@@ -60,7 +77,7 @@ impl Monitors {
 impl Running {
     /// Whether it still listens.
     fn tell(&mut self, time: Time, news: News) -> bool {
-        match self.sink.try_send(Told { time, news, missing: self.missing }) {
+        match self.watcher.sink.try_send(Told { time, news, missing: self.missing }) {
             Ok(()) => self.missing = 0,
             Err(TrySendError::Full(_)) => self.missing += 1,
             Err(TrySendError::Disconnected(_)) => return false,
@@ -71,6 +88,8 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crossbeam_channel::bounded;
 
     use super::*;
@@ -95,8 +114,8 @@ mod tests {
             fabric.receive(&mut batch, Time::ZERO);
         };
         learn(&mut fabric, 1);
-        let (sink, told) = bounded(1);
-        monitors.add(&mut fabric, sink);
+        let ((sink, told), listener) = (bounded(1), Arc::new(()));
+        monitors.add(&mut fabric, Watcher { sink, reader: Arc::downgrade(&listener) });
         (2..5).for_each(|station| learn(&mut fabric, station));
         monitors.tell(&mut fabric, Time::ZERO);
         let first = told.try_recv().expect("something happened");

@@ -63,7 +63,8 @@ pub struct Switch {
     /// When the current command or turn started.
     pub now: Time,
     registry: Registry,
-    slots: Vec<Slot>,
+    /// By [`PortId`]; only for ports that have been here, since each engine has but some of them.
+    slots: Vec<Option<Box<Slot>>>,
     ready: VecDeque<PortId>,
     /// Ports that are not read for now, with the end of that, the first to end first.
     resting: VecDeque<(Time, PortId)>,
@@ -95,7 +96,7 @@ impl Switch {
             stats: EngineStats::default(),
             now: Time::ZERO,
             registry,
-            slots: std::iter::repeat_with(Slot::default).take(PORTS_MAX).collect(),
+            slots: std::iter::repeat_with(|| None).take(PORTS_MAX).collect(),
             ready: VecDeque::with_capacity(PORTS_MAX),
             resting: VecDeque::with_capacity(PORTS_MAX),
             pool: Pool::default(),
@@ -114,7 +115,7 @@ impl Switch {
         port.set_id(id);
         let token = Token(usize::from(id.0));
         self.registry.register(&mut SourceFd(&port.as_raw_fd()), token, Interest::READABLE)?;
-        let slot = &mut self.slots[usize::from(id.0)];
+        let slot = self.slots[usize::from(id.0)].get_or_insert_default();
         slot.outgoing.reserve(BATCH_MAX);
         slot.port = Some(port);
         // frames may have arrived before the poll knew the descriptor
@@ -124,7 +125,7 @@ impl Switch {
 
     /// Takes a port out of its place, to be closed by whoever wants it closed.
     pub fn detach(&mut self, id: PortId) -> Option<Port> {
-        let port = self.slots[usize::from(id.0)].port.take()?;
+        let port = self.slot(id)?.port.take()?;
         // fails only for a descriptor that the poll has forgotten already
         let _ = self.registry.deregister(&mut SourceFd(&port.as_raw_fd()));
         Some(port)
@@ -132,12 +133,18 @@ impl Switch {
 
     /// Whether there is an open port in that place.
     pub fn is_attached(&self, id: PortId) -> bool {
-        self.slots.get(usize::from(id.0)).is_some_and(|slot| slot.port.is_some())
+        let slot = self.slots.get(usize::from(id.0)).and_then(Option::as_ref);
+        slot.is_some_and(|slot| slot.port.is_some())
     }
 
     /// What the open port in that place has counted.
     pub fn counters(&mut self, id: PortId) -> Option<PortCounters> {
-        Some(*self.slots.get_mut(usize::from(id.0))?.port.as_mut()?.ask_counters())
+        Some(*self.slot(id)?.port.as_mut()?.ask_counters())
+    }
+
+    #[inline]
+    fn slot(&mut self, id: PortId) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::from(id.0))?.as_deref_mut()
     }
 
     /// Whether some port may have more frames.
@@ -154,7 +161,7 @@ impl Switch {
 
     /// The poll has something to say about a port.
     pub(super) fn wake(&mut self, id: PortId) {
-        if let Some(slot) = self.slots.get_mut(usize::from(id.0))
+        if let Some(slot) = self.slot(id)
             && slot.port.is_some()
             && !slot.ready
         {
@@ -181,7 +188,7 @@ impl Switch {
             match self.serve(id) {
                 Served::Again => self.ready.push_back(id),
                 Served::Gone(error) => self.close(id, error),
-                Served::Idle => self.slots[usize::from(id.0)].ready = false,
+                Served::Idle => self.slot(id).into_iter().for_each(|slot| slot.ready = false),
                 Served::Tired => self.resting.push_back((now + REST, id)),
             }
         }
@@ -194,15 +201,16 @@ impl Switch {
 
     /// Reads a batch from the port and sees it through.
     fn serve(&mut self, id: PortId) -> Served {
-        let Some(port) = &mut self.slots[usize::from(id.0)].port else { return Served::Idle };
         let frames_max = if self.ready.is_empty() { FRAMES_PER_TURN } else { FRAMES_PER_TURN_SHARED };
+        let Some(slot) = &mut self.slots[usize::from(id.0)] else { return Served::Idle };
+        let Some(port) = &mut slot.port else { return Served::Idle };
         let received = port.receive(&mut self.pool, &mut self.batch, frames_max, BYTES_PER_TURN);
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
             self.captures.look(&self.batch);
             self.fabric.receive(&mut self.batch, self.now);
-            tired = self.slots[usize::from(id.0)].is_tired(&self.batch);
+            tired = slot.is_tired(&self.batch);
             self.finish();
         }
         match received {
@@ -226,14 +234,16 @@ impl Switch {
     fn send(&mut self) {
         let (frames, deliveries) = self.batch.outgoing();
         for delivery in deliveries {
-            let outgoing = &mut self.slots[usize::from(delivery.port.0)].outgoing;
+            // a port that was never opened here gets nothing
+            let Some(Some(slot)) = self.slots.get_mut(usize::from(delivery.port.0)) else { continue };
+            let outgoing = &mut slot.outgoing;
             if outgoing.is_empty() {
                 self.sending.push(delivery.port);
             }
             outgoing.push(Outgoing { frame: delivery.frame, edit: delivery.edit });
         }
         for id in self.sending.drain(..) {
-            let slot = &mut self.slots[usize::from(id.0)];
+            let Some(slot) = &mut self.slots[usize::from(id.0)] else { continue };
             if let Some(port) = &mut slot.port {
                 port.send(frames, &slot.outgoing);
             }
@@ -242,9 +252,9 @@ impl Switch {
     }
 
     /// The port's interface is gone: nobody else notices but those who spoke with it.
-    fn close(&mut self, id: PortId, error: io::Error) {
+    pub(super) fn close(&mut self, id: PortId, error: io::Error) {
         self.detach(id);
-        self.slots[usize::from(id.0)].ready = false;
+        self.slot(id).into_iter().for_each(|slot| slot.ready = false);
         self.fabric.forget_guests(id, self.now);
         // fails only if the fabric has forgotten the port already
         let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);

@@ -55,7 +55,7 @@ pub(super) fn run(
             }
         }
         if more_commands {
-            match run_commands(commands, &mut switch, clock.now()) {
+            match run_commands(commands, &mut switch, clock) {
                 Some(more) => more_commands = more,
                 None => return,
             }
@@ -77,11 +77,14 @@ pub(super) fn run(
 }
 
 /// Whether there may be more, or `None` when nobody can send any.
-fn run_commands(commands: &Receiver<Command>, switch: &mut Switch, now: Time) -> Option<bool> {
-    switch.now = now;
+fn run_commands(commands: &Receiver<Command>, switch: &mut Switch, clock: Clock) -> Option<bool> {
     for _ in 0..COMMANDS_PER_TURN {
         match commands.try_recv() {
-            Ok(command) => command(switch),
+            Ok(command) => {
+                // not earlier than what another engine did before the command was sent
+                switch.now = clock.now();
+                command(switch);
+            }
             Err(TryRecvError::Empty) => return Some(false),
             Err(TryRecvError::Disconnected) => return None,
         }
@@ -89,7 +92,7 @@ fn run_commands(commands: &Receiver<Command>, switch: &mut Switch, now: Time) ->
     Some(true)
 }
 
-/// Where time comes from: the only clock the data plane reads.
+/// Where time comes from: the only clock the data plane reads. A copy counts from the same moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     start: Instant,

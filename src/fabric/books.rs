@@ -33,6 +33,22 @@ impl Books {
         self.received + self.originated == ended
     }
 
+    /// These books and those of another fabric, added up: they balance if both do.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        let Self { received, originated, consumed, drops, flooded, parked, sent, delivered, unmade } = other;
+        self.received += received;
+        self.originated += originated;
+        self.consumed += consumed;
+        self.drops.add_all(drops);
+        self.flooded += flooded;
+        self.parked += parked;
+        self.sent += sent;
+        self.delivered += delivered;
+        self.unmade += unmade;
+        self
+    }
+
     /// A frame entered, and this became of it.
     #[inline]
     pub(super) fn enter(&mut self, end: End) {

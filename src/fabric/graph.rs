@@ -122,6 +122,34 @@ impl Graph {
         *self.place(leg) = None;
     }
 
+    /// Takes out all wires of these devices, whose links lead to no others.
+    pub(super) fn take(
+        &mut self,
+        is_in: impl Fn(NodeId) -> bool,
+        wires: &mut Vec<(NodeId, Vec<Option<Wire>>)>,
+        links: &mut Vec<(LinkId, [Leg; 2])>,
+    ) {
+        let theirs = (0..).map(NodeId).zip(&mut self.wires).filter(|(node, _)| is_in(*node));
+        wires.extend(theirs.map(|(node, wires)| (node, std::mem::take(wires))));
+        for (id, ends) in (0..).map(LinkId).zip(&mut self.links) {
+            links.extend(ends.take_if(|[a, _]| is_in(a.node)).map(|ends| (id, ends)));
+        }
+    }
+
+    /// Puts in what [`Graph::take`] has taken out of another graph.
+    pub(super) fn put(&mut self, wires: Vec<(NodeId, Vec<Option<Wire>>)>, links: Vec<(LinkId, [Leg; 2])>) {
+        for (NodeId(node), wires) in wires {
+            let node = usize::from(node);
+            if self.wires.len() <= node {
+                self.wires.resize_with(node + 1, Vec::new);
+            }
+            self.wires[node] = wires;
+        }
+        for (id, ends) in links {
+            self.plug_link(id, ends);
+        }
+    }
+
     /// What is plugged into the device, in the order of its legs.
     pub(super) fn plugs(&self, node: NodeId) -> impl Iterator<Item = (LegIndex, Plug)> + '_ {
         self.wires_of(node).filter_map(move |(leg, _)| Some((leg, self.plug(Leg { node, leg })?)))

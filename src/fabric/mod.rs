@@ -10,6 +10,7 @@
 //! - `apply`: changes, as data, each all or nothing; those of routers are in `routers`
 //! - `books`: each frame ends in exactly one column
 //! - `views`: what there is to be seen, and `news`: what has happened
+//! - `island`: parts that no wire joins to the rest, on their way to another fabric
 //!
 //! Frames and the time go in, frames come out. The fabric reads no clock, does no I/O, takes no lock, and allocates
 //! nothing for a frame; nothing a frame contains can make it fail.
@@ -20,6 +21,7 @@ mod change;
 mod explain;
 mod flight;
 mod graph;
+mod island;
 mod news;
 mod post;
 mod routed;
@@ -32,6 +34,7 @@ mod walk;
 pub use crate::bridge::{Permit, VlanEntry};
 pub use books::Books;
 pub use change::{Change, ChangeError, Membership, Station};
+pub use island::Island;
 pub use news::News;
 
 use self::flight::Flight;

@@ -1,6 +1,7 @@
 //! The graph as its users see it: links, loops, hop limits, changes, and where everything is counted.
 
 mod gateway;
+mod islands;
 mod loops;
 mod tags;
 

@@ -141,7 +141,7 @@ error: [lab] has no key `colour`
 2 | colour = \"red\"
   | ^^^^^^ unknown key
   |
-  = help: its keys are: `name`
+  = help: its keys are: `name`, `threads`
 
 error: `mtu` must be a whole number, not a string
  --> many.toml:5:7

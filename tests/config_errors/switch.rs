@@ -3,6 +3,18 @@
 use super::{LAN, assert_found, assert_found_on_lan, plan};
 
 #[test]
+fn threads() {
+    assert_found(&[
+        ("none", "[lab]\nthreads = 0\n", &[(2, "`threads` cannot be 0")]),
+        ("the most", "[lab]\nthreads = 16\n", &[]),
+        ("one too many", "[lab]\nthreads = 17\n", &[(2, "`threads` cannot be 17")]),
+        ("a word", "[lab]\nthreads = \"all\"\n", &[(2, "`threads` must be a whole number, not a string")]),
+    ]);
+    assert_eq!(plan("[lab]\nthreads = 3\n").threads, Some(3));
+    assert_eq!(plan("[lab]\n").threads, None, "as many as there are CPUs");
+}
+
+#[test]
 fn names() {
     assert_found(&[
         ("missing", "[[network]]\n[[node]]\n", &[(1, "`name` is missing"), (2, "`name` is missing")]),

@@ -1,8 +1,9 @@
-//! `show stats`: the books of the whole switch, as a sum whose parts can be checked.
+//! `show stats`: the books of the whole switch, as a sum whose parts can be checked, and the threads that do the work.
 
-use crate::control::view::StatsView;
+use crate::cli::table::{Align, Table};
+use crate::control::view::{EngineView, StatsView};
 
-pub(super) fn render(stats: &StatsView) -> String {
+pub(super) fn render(stats: &StatsView, colour: bool) -> String {
     let rows: [(&str, u64, &str); 11] = [
         ("frames received", stats.received, ""),
         ("  sent to one port", stats.sent, ""),
@@ -22,5 +23,32 @@ pub(super) fn render(stats: &StatsView) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    // one of them is the whole switch
+    if stats.engines.len() > 1 {
+        text.push('\n');
+        text.push_str(&engines(&stats.engines, colour));
+    }
     text
+}
+
+fn engines(engines: &[EngineView], colour: bool) -> String {
+    let mut table = Table::new([
+        ("thread", Align::Left),
+        ("ports", Align::Right),
+        ("received", Align::Right),
+        ("wakeups", Align::Right),
+        ("batches", Align::Right),
+        ("networks and routers", Align::Left),
+    ]);
+    for engine in engines {
+        table.row([
+            engine.name.clone(),
+            engine.ports.to_string(),
+            engine.received.to_string(),
+            engine.wakeups.to_string(),
+            engine.batches.to_string(),
+            engine.devices.join("\n"),
+        ]);
+    }
+    table.render(colour)
 }

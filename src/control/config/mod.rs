@@ -43,6 +43,7 @@ use scope::Scope;
 use tables::RawFile;
 
 use crate::control::plan::Plan;
+use crate::engine::ENGINES_MAX;
 
 /// What the text means. `stem` is the file's name without its extension, and the lab's unless the text names it.
 ///
@@ -71,7 +72,8 @@ fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     let links = links::resolve(scope, raw.link.value(), &networks);
     let routers = router::resolve(scope, raw.router.value(), &networks);
     segments::check(scope, &links, &ports, &networks);
-    let mut plan = Plan { networks, links, routers, ports, nodes, ..Plan::empty(&name) };
+    let threads = threads(scope, raw);
+    let mut plan = Plan { threads, networks, links, routers, ports, nodes, ..Plan::empty(&name) };
     macs::assign(scope, &mut plan);
     counts::check(scope, &plan);
     legs::check_backups(scope, &plan);
@@ -79,6 +81,14 @@ fn resolve(scope: &mut Scope, raw: &RawFile, stem: &str) -> Plan {
     plan.groups = mdb::resolve(scope, raw.mdb.value(), &plan);
     plan.expects = expects::resolve(scope, raw.expect.value(), &plan);
     plan
+}
+
+/// How many engine threads there may be, if that is said.
+fn threads(scope: &mut Scope, raw: &RawFile) -> Option<usize> {
+    let field = &raw.lab.value()?.threads;
+    field.given()?;
+    let hint = "networks that no link and no router joins are spread over so many threads";
+    Some(scope.whole(field, "threads", 1..=ENGINES_MAX as i64, ENGINES_MAX, hint))
 }
 
 fn lab_name(scope: &mut Scope, raw: &RawFile, stem: &str) -> String {

@@ -22,6 +22,7 @@ tables! {
     /// `[lab]`
     RawLab = "[lab]" {
         name: String,
+        threads: i64,
     }
 
     /// `[[network]]`

@@ -5,9 +5,9 @@ use crate::control::explain::{self, Walk};
 use crate::control::protocol::{Body, Hello, NodePlace, PROTOCOL, Refusal, Request, Response, What};
 use crate::control::server::Answer;
 use crate::control::sessions::SessionQuery;
-use crate::control::view::{MdbView, TreeView, View};
+use crate::control::view::{MdbView, StatsView, TreeView, View};
 use crate::engine::Stopped;
-use crate::frame::{FRAME_MAX, NodeId, PortId};
+use crate::frame::{FRAME_MAX, NodeId};
 
 impl Instance {
     /// The answer to a request; what cannot be done is an answer too.
@@ -65,34 +65,42 @@ impl Instance {
             What::Routers => View::Routers(self.routers()?),
             What::Routes => View::Routes(self.routes()?),
             What::Rules => View::Rules(self.rules()?),
-            What::Stats => View::Stats(views::stats(&self.snapshot(true)?, &plan.name, self.engine.uptime())),
+            What::Stats => View::Stats(self.stats()?),
             What::Stp => View::Stp(self.trees()?),
             What::Vlan => View::Vlan(views::vlan(plan)),
         })
     }
 
     fn snapshot(&self, stations: bool) -> Result<views::Snapshot, Stopped> {
-        let plan = &self.plan;
-        let ports: Vec<PortId> = plan.ports.iter().filter_map(|p| self.registry.port(&p.name)).collect();
-        let bridges: Vec<NodeId> = plan.networks.iter().filter_map(|n| self.registry.node(&n.name)).collect();
-        self.engine.with(move |switch| views::Snapshot::take(switch, &ports, &bridges, stations))
+        let ports = self.plan.ports.iter();
+        let ports =
+            ports.filter_map(|p| Some((self.registry.port(&p.name)?, self.placement.engine(&p.network))));
+        let bridges = self.nodes().into_iter().map(|(id, name)| (id, self.placement.engine(&name)));
+        let (ports, bridges): (Vec<_>, Vec<_>) = (ports.collect(), bridges.collect());
+        let seen = self.engines.each(|engine| {
+            let (ports, bridges) = (on(&ports, engine), on(&bridges, engine));
+            move |switch| views::Snapshot::take(switch, &ports, &bridges, stations)
+        })?;
+        Ok(views::Snapshot::join(seen, &ports, &bridges))
+    }
+
+    fn stats(&self) -> Result<StatsView, Stopped> {
+        let stats = views::stats(&self.snapshot(true)?, &self.plan, &self.placement);
+        Ok(StatsView { uptime: self.engines.uptime().as_secs(), ..stats })
     }
 
     fn bridges(&self) -> Result<Vec<(NodeId, views::BridgeSnapshot)>, Stopped> {
-        let take = |id| self.engine.with(move |switch| (id, views::BridgeSnapshot::take(switch, id)));
-        self.nodes().into_iter().map(|(id, _)| take(id)).collect()
+        self.each_network(|id, _| move |switch| (id, views::BridgeSnapshot::take(switch, id)))
     }
 
     fn groups(&self) -> Result<MdbView, Stopped> {
-        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
-        let groups = self.engine.with(move |switch| views::groups(switch, &bridges))?;
+        let groups = self.each_network(|id, _| move |switch| views::groups(switch, id))?;
         Ok(views::mdb(&groups, &self.registry))
     }
 
     fn trees(&self) -> Result<Vec<TreeView>, Stopped> {
-        let bridges: Vec<NodeId> = self.nodes().into_iter().map(|(node, _)| node).collect();
-        let (trees, now) = self.engine.with(move |switch| (views::trees(switch, &bridges), switch.now))?;
-        Ok(views::stp(&trees, now, &self.plan, &self.registry))
+        let trees: Vec<_> = self.each_network(|id, _| move |switch| views::tree(switch, id))?;
+        Ok(views::stp(&trees.into_iter().flatten().collect::<Vec<_>>(), &self.plan, &self.registry))
     }
 
     fn explain(&self, port: &str, frame: Vec<u8>) -> Response {
@@ -102,7 +110,7 @@ impl Instance {
         if frame.len() > FRAME_MAX {
             return Response::error(format!("a frame of {} bytes is longer than any", frame.len()));
         }
-        match self.engine.with(move |switch| Walk::take(&switch.fabric, id, &frame, switch.now)) {
+        match self.at_leg(port, move |switch| Walk::take(&switch.fabric, id, &frame, switch.now)) {
             Ok(walk) => Response::ok(Body::Explain(explain::render(&walk, &self.plan, &self.registry))),
             Err(stopped) => Response::error(stopped.to_string()),
         }
@@ -127,6 +135,11 @@ impl Instance {
             error => error.to_string(),
         }
     }
+}
+
+/// Those that are on that engine.
+fn on<T: Copy>(list: &[(T, usize)], engine: usize) -> Vec<T> {
+    list.iter().filter(|(_, its)| *its == engine).map(|(id, _)| *id).collect()
 }
 
 /// What is at work after a reload that failed.

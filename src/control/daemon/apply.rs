@@ -1,9 +1,11 @@
 //! From the plan that is to the plan that shall be.
 //!
-//! First the ports that go are closed, then the lab is changed (it may fail, and then undoes what it did), then the
-//! fabric (it cannot fail for a plan that passed), then new nodes start. If the lab refuses, the old plan is put to
+//! First the ports that go are closed, then the lab is changed (it may fail, and then undoes what it did), then what wires
+//! of either plan join is brought together on one engine, then the fabrics are changed (they cannot fail for a plan that
+//! passed), then what has come apart is spread over the engines again, then new nodes start. If the lab refuses, the old plan is put to
 //! work again, so that a reload that fails costs at most the flows of the ports it wanted to change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +14,7 @@ use crate::control::diff::{describe, diff, machines};
 use crate::control::event::Happening;
 use crate::control::plan::Plan;
 use crate::control::registry::{Registry, RegistryError};
-use crate::engine::Stopped;
+use crate::engine::{Stopped, Switch};
 use crate::fabric::{Change, ChangeError};
 use crate::frame::PortId;
 use crate::lab::LabError;
@@ -70,10 +72,15 @@ impl Instance {
     /// [`ApplyError`]; the old plan is then at work.
     pub(super) fn apply(&mut self, plan: Plan) -> Result<Vec<String>, ApplyError> {
         let mut registry = self.registry.clone();
-        let changes = registry.translate(&diff(&self.plan, &plan))?;
+        let differences = diff(&self.plan, &plan);
+        let changes = registry.translate(&differences)?;
+        let room = self.room(&plan);
+        let together = self.placement.gather(&self.plan, &plan, room);
+        let engines = differences.iter().map(|change| together.engine(change.device(&self.plan, &plan)));
+        let changes = engines.zip(changes).collect();
         self.close_ports(&plan)?;
         // the engine gives a port the id of its place, so the one it is opened with does not matter yet
-        let opened = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
+        let mut opened = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
             Ok(opened) => opened.ports,
             Err(error) => {
                 self.restore();
@@ -82,9 +89,12 @@ impl Instance {
         };
         let names = opened.iter().map(|(name, _)| name.clone()).collect();
         self.monitors.rename(&registry);
-        self.change_fabric(changes, opened, &registry)?;
+        self.settle_in(together)?;
+        opened.extend(self.unplug(&plan, &registry)?);
+        self.change_fabric(changes, opened, &plan, &registry)?;
         self.registry = registry;
         let old = std::mem::replace(&mut self.plan, plan);
+        self.settle_in(self.placement.spread(&old, &self.plan, room))?;
         self.tell_changes(&old);
         let cancelled = Arc::clone(&self.cancelled);
         self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?;
@@ -97,7 +107,7 @@ impl Instance {
         let registry = self.registry.clone();
         let plan = self.plan.clone();
         let restored = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
-            Ok(opened) => self.change_fabric(Vec::new(), opened.ports, &registry),
+            Ok(opened) => self.change_fabric(Vec::new(), opened.ports, &plan, &registry),
             Err(error) => Err(error.into()),
         };
         let cancelled = Arc::clone(&self.cancelled);
@@ -111,41 +121,77 @@ impl Instance {
 
     /// Closes the ports whose interface goes or changes, so that it can go.
     fn close_ports(&mut self, plan: &Plan) -> Result<(), Stopped> {
-        let names = self.lab.closing(plan);
-        let closing: Vec<PortId> = names.iter().filter_map(|name| self.registry.port(name)).collect();
-        // dropped here, on the control thread: closing a TAP waits for the kernel
-        let _closed: Vec<Port> =
-            self.engine.with(move |switch| closing.iter().filter_map(|id| switch.detach(*id)).collect())?;
+        for name in self.lab.closing(plan) {
+            if let Some(id) = self.registry.port(&name) {
+                // dropped here, on the control thread: closing a TAP waits for the kernel
+                let _closed: Option<Port> = self.at_leg(&name, move |switch| switch.detach(id))?;
+            }
+        }
         Ok(())
     }
 
+    /// Open ports that stay open and get another place nevertheless, because they change networks: out of the old one.
+    fn unplug(&self, plan: &Plan, registry: &Registry) -> Result<Vec<(String, Port)>, Stopped> {
+        let mut unplugged = Vec::new();
+        for port in &plan.ports {
+            let Some(old) = self.plan.ports.iter().find(|old| old.name == port.name) else { continue };
+            let place =
+                |registry: &Registry, network| (registry.port(&port.name), self.placement.engine(network));
+            let (from, to) = (place(&self.registry, &old.network), place(registry, &port.network));
+            if let (Some(id), engine) = from
+                && from != to
+            {
+                // one that has just been opened, or whose interface is gone, is not there
+                let open = self.engines.with(engine, move |switch| switch.detach(id))?;
+                unplugged.extend(open.map(|open| (port.name.clone(), open)));
+            }
+        }
+        Ok(unplugged)
+    }
+
+    /// Makes the changes, each on its engine, and then puts the ports into their places.
     fn change_fabric(
         &mut self,
-        changes: Vec<Change>,
+        changes: Vec<(usize, Change)>,
         ports: Vec<(String, Port)>,
+        plan: &Plan,
         registry: &Registry,
     ) -> Result<(), ApplyError> {
-        let ports: Vec<(String, PortId, Port)> = ports
-            .into_iter()
-            .map(|(name, port)| {
-                let id = port_id(registry, &name);
-                (name, id, port)
-            })
-            .collect();
-        self.engine.with(move |switch| {
-            for change in changes {
-                let now = switch.now;
-                if let Err(error) = switch.fabric.apply(change.clone(), now) {
-                    return Err(ApplyError::Fabric(Box::new(change), error));
-                }
+        let mut work: BTreeMap<usize, Work> = BTreeMap::new();
+        for (engine, change) in changes {
+            work.entry(engine).or_default().changes.push(change);
+        }
+        for (name, port) in ports {
+            let engine = plan.leg(&name).map_or(0, |leg| self.placement.engine(leg.network));
+            let id = port_id(registry, &name);
+            work.entry(engine).or_default().ports.push((name, id, port));
+        }
+        work.into_iter()
+            .try_for_each(|(engine, work)| self.engines.with(engine, |switch| work.perform(switch))?)
+    }
+}
+
+/// What one engine has to do for a new plan.
+#[derive(Default)]
+struct Work {
+    changes: Vec<Change>,
+    ports: Vec<(String, PortId, Port)>,
+}
+
+impl Work {
+    fn perform(self, switch: &mut Switch) -> Result<(), ApplyError> {
+        let now = switch.now;
+        for change in self.changes {
+            if let Err(error) = switch.fabric.apply(change.clone(), now) {
+                return Err(ApplyError::Fabric(Box::new(change), error));
             }
-            for (name, id, port) in ports {
-                // a port that was gone and is back; new ones are up already
-                let _ = switch.fabric.apply(Change::SetPortUp(id, true), switch.now);
-                switch.attach(id, port).map_err(|error| ApplyError::Attach(name, error))?;
-            }
-            Ok(())
-        })?
+        }
+        for (name, id, port) in self.ports {
+            // a port that was gone and is back; new ones are up already
+            let _ = switch.fabric.apply(Change::SetPortUp(id, true), now);
+            switch.attach(id, port).map_err(|error| ApplyError::Attach(name, error))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
-//! `capture`: from the engine's channel to the client's socket, on a thread of its own.
+//! `capture`: from the engines' channel to the client's socket, on a thread of its own.
 //!
-//! The thread writes what the engine recorded as pcapng, in the order it was recorded. When the client goes away the
-//! write fails, the channel closes with the thread, and the engine, finding nobody at the other end, forgets the
-//! capture.
+//! The thread writes what the engines recorded as pcapng, in the order it was recorded; so a frame may come a batch
+//! before one with an earlier time that another engine has seen, on a network that has nothing to do with the first. When
+//! the client goes away the write fails, the channel closes with the thread, and the engines, finding nobody at the other
+//! end, forget the capture.
 
 use std::io::{BufWriter, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -42,17 +44,24 @@ impl Instance {
             let all = networks.chain(self.plan.ports.iter().map(|p| p.name.as_str())).chain([CAPTURE_DROPS]);
             return Answer::Reply(unknown("port or network", name, all).into());
         }
-        let (sink, captured) = bounded(QUEUE);
+        let ((sink, captured), alive) = (bounded(QUEUE), Arc::new(()));
         let set: LegSet = ports.iter().map(|(id, _)| LegIndex(id.0)).collect();
-        let capture = Capture { ports: set, drops_only, snaplen: snaplen as usize, sink };
-        if let Err(stopped) = self.engine.with(move |switch| switch.captures.add(capture)) {
+        let reader = Arc::downgrade(&alive);
+        let capture = Capture { ports: set, drops_only, snaplen: snaplen as usize, sink, reader };
+        // wherever the ports are: they may move
+        let begun = self.engines.each(|_| {
+            let capture = capture.clone();
+            move |switch| switch.captures.add(capture)
+        });
+        if let Err(stopped) = begun {
             return Answer::Reply(Response::error(stopped.to_string()));
         }
         let recording = Recording {
             ports: ports.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
             snaplen,
-            unix_origin_nanos: self.engine.unix_origin_nanos(),
+            unix_origin_nanos: self.engines.unix_origin_nanos(),
             captured,
+            _alive: alive,
         };
         Answer::Stream(Box::new(move |client| recording.run(client)))
     }
@@ -64,6 +73,8 @@ struct Recording {
     snaplen: u32,
     unix_origin_nanos: u64,
     captured: Receiver<Captured>,
+    /// The engines forget a capture whose reader is gone.
+    _alive: Arc<()>,
 }
 
 impl Recording {

@@ -22,7 +22,7 @@ impl Instance {
     /// `show routers`.
     pub(super) fn routers(&self) -> Result<Vec<GatewayView>, Stopped> {
         let each = self.each_router(|router, id| {
-            let seen = self.engine.with(move |switch| views::Gateway::take(switch, id))?;
+            let seen = self.at(&router.name, move |switch| views::Gateway::take(switch, id))?;
             Ok(vec![views::gateway(router, &seen, &self.registry)])
         })?;
         Ok(each.concat())
@@ -31,7 +31,7 @@ impl Instance {
     /// `show routes`.
     pub(super) fn routes(&self) -> Result<Vec<RouteView>, Stopped> {
         let each = self.each_router(|router, id| {
-            let routes = self.engine.with(move |switch| views::list_routes(switch, id))?;
+            let routes = self.at(&router.name, move |switch| views::list_routes(switch, id))?;
             Ok(views::routes(&router.name, &routes, &self.registry))
         })?;
         Ok(each.concat())
@@ -40,7 +40,7 @@ impl Instance {
     /// `show neighbors`.
     pub(super) fn neighbours(&self) -> Result<Vec<NeighbourView>, Stopped> {
         let each = self.each_router(|router, id| {
-            let neighbours = self.engine.with(move |switch| views::list_neighbours(switch, id))?;
+            let neighbours = self.at(&router.name, move |switch| views::list_neighbours(switch, id))?;
             Ok(views::neighbours(&router.name, &neighbours, &self.registry))
         })?;
         Ok(each.concat())
@@ -51,7 +51,7 @@ impl Instance {
         let each = self.each_router(|router, id| {
             let numbers = (0..router.policy.publishes.len()).map(|index| index as u16);
             let rules = numbers.flat_map(|index| [RuleId::Dnat(index), RuleId::Published(index)]).collect();
-            let counts = self.counts(id, rules)?;
+            let counts = self.counts(router, id, rules)?;
             Ok(views::publishes(router, &counts))
         })?;
         Ok(each.concat())
@@ -62,7 +62,7 @@ impl Instance {
         let each = self.each_router(|router, id| {
             let lists = views::list_rules(router, &self.registry);
             let rules: Vec<_> = views::counting(&lists).collect();
-            let counts = self.counts(id, rules.clone())?;
+            let counts = self.counts(router, id, rules.clone())?;
             Ok(views::rules(router, &lists, &rules.into_iter().zip(counts).collect(), &self.registry))
         })?;
         Ok(each.concat())
@@ -71,9 +71,12 @@ impl Instance {
     /// `show conntrack`.
     pub(super) fn sessions(&self, query: &SessionQuery) -> Result<ConntrackView, Stopped> {
         let routers = self.known_routers();
-        let ids: Vec<NodeId> = routers.iter().map(|(_, id)| *id).collect();
-        let total = self.engine.with(move |switch| views::count_sessions(switch, &ids))?;
-        let mut view = ConntrackView { total, ..ConntrackView::default() };
+        let count =
+            |router: &Router, id| self.at(&router.name, move |switch| views::count_sessions(switch, id));
+        let mut view = ConntrackView::default();
+        for (router, id) in &routers {
+            view.total += count(router, *id)?;
+        }
         let (filter, page) = (query.filter(), query.page());
         let (mut at, mut place) = match &query.from {
             // a router that has gone since has no sessions left
@@ -90,7 +93,7 @@ impl Instance {
                 break;
             }
             let piece = views::Piece::new(place..place.saturating_add(PLACES_MAX), room, filter);
-            let piece = self.engine.with(move |switch| piece.take(switch, id))?;
+            let piece = self.at(&router.name, move |switch| piece.take(switch, id))?;
             let tag = (routers.len() > 1).then_some(router.name.as_str());
             view.sessions.extend(views::sessions(&router.name, tag, &piece, &self.registry));
             (at, place) = match piece.next() {
@@ -103,11 +106,11 @@ impl Instance {
     }
 
     /// How often these rules were used.
-    fn counts(&self, router: NodeId, rules: Vec<RuleId>) -> Result<Vec<Count>, Stopped> {
+    fn counts(&self, router: &Router, id: NodeId, rules: Vec<RuleId>) -> Result<Vec<Count>, Stopped> {
         let mut counts = Vec::with_capacity(rules.len());
         for piece in rules.chunks(PLACES_MAX) {
             let piece = piece.to_vec();
-            counts.extend(self.engine.with(move |switch| views::count_rules(switch, router, &piece))?);
+            counts.extend(self.at(&router.name, move |switch| views::count_rules(switch, id, &piece))?);
         }
         Ok(counts)
     }

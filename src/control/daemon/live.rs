@@ -70,13 +70,12 @@ impl Instance {
                 if let (ApplyError::Fabric(..), Ok(changes)) =
                     (&error, self.registry.clone().translate(&back))
                 {
-                    // those that were not made cannot be taken back, and say so
-                    let _ = self.engine.with(move |switch| {
-                        let now = switch.now;
-                        for change in changes {
-                            let _ = switch.fabric.apply(change, now);
-                        }
-                    });
+                    for (change, about) in changes.into_iter().zip(&back) {
+                        // those that were not made cannot be taken back, and say so
+                        let _ = self.at(about.device(&self.plan, &self.plan), move |switch| {
+                            switch.fabric.apply(change, switch.now)
+                        });
+                    }
                 }
                 Err(refused(&error))
             }
@@ -92,9 +91,11 @@ impl Instance {
             return self.settle(plan);
         }
         let on = port.and_then(|port| self.registry.plug(port));
-        let nodes: Vec<(NodeId, String)> = self.nodes();
-        let forgotten =
-            self.engine.with(move |switch| forget(switch, &nodes, mac, on, vlan)).map_err(ended)?;
+        let forgotten = self.each_network(|node, name| {
+            let name = name.to_owned();
+            move |switch| forget(switch, node, &name, mac, on, vlan)
+        });
+        let forgotten = forgotten.map_err(ended)?.concat();
         if forgotten.is_empty() {
             let place = port.map_or(String::new(), |port| format!(" behind {port}"));
             let vlan = vlan.map_or(String::new(), |vlan| format!(" in VLAN {vlan}"));
@@ -129,19 +130,17 @@ impl Instance {
         }
         let mut nodes = self.nodes();
         nodes.retain(|(_, name)| network.as_ref().is_none_or(|network| network == name));
-        self.engine
-            .with(move |switch| {
+        let flush = |(node, name): (NodeId, String)| {
+            let forgotten = self.at(&name, move |switch| {
                 let now = switch.now;
-                let flush = |(node, name): (NodeId, String)| {
-                    let before = switch.fabric.stations(node, now).len();
-                    switch.fabric.apply(Change::Flush(node, plug, vlan.map(Vid::get)), now)?;
-                    let forgotten = before - switch.fabric.stations(node, now).len();
-                    Ok(format!("{name}: {forgotten} forgotten"))
-                };
-                nodes.into_iter().map(flush).collect::<Result<_, ChangeError>>()
-            })
-            .map_err(ended)?
-            .map_err(|error| Refusal { error: error.to_string(), hint: None })
+                let before = switch.fabric.stations(node, now).len();
+                switch.fabric.apply(Change::Flush(node, plug, vlan.map(Vid::get)), now)?;
+                Ok(before - switch.fabric.stations(node, now).len())
+            });
+            let refused = |error: ChangeError| Refusal { error: error.to_string(), hint: None };
+            Ok(format!("{name}: {} forgotten", forgotten.map_err(ended)?.map_err(refused)?))
+        };
+        nodes.into_iter().map(flush).collect()
     }
 
     fn port_set(&mut self, name: &str, set: &[Setting]) -> Edited {
@@ -161,7 +160,7 @@ impl Instance {
     /// Of a link, both ends: it is one cable.
     fn set_state(&mut self, name: &str, at: Plug, up: bool) -> Result<(), Refusal> {
         let gone = format!("the interface of port `{name}` is gone");
-        let done = self.engine.with(move |switch| {
+        let done = self.at_leg(name, move |switch| {
             if up && matches!(at, Plug::Port(id) if !switch.is_attached(id)) {
                 return Err(Refusal { error: gone, hint: Some("`vswitchd reload` makes it anew".into()) });
             }
@@ -183,21 +182,16 @@ impl Instance {
     /// The ports and links that a user has set down are up again, as the file has them; says which.
     pub(super) fn restore_states(&mut self) -> Vec<String> {
         let down: BTreeSet<String> = std::mem::take(&mut self.down);
-        let known: Vec<_> =
-            down.into_iter().filter_map(|name| Some((self.registry.plug(&name)?, name))).collect();
-        let restored = self.engine.with(move |switch| {
-            let now = switch.now;
-            let up = |(at, name): (Plug, String)| {
-                if matches!(at, Plug::Port(id) if !switch.is_attached(id)) {
-                    return None;
-                }
-                switch.fabric.apply(state(at, true), now).ok()?;
-                Some(format!("port {name} up"))
-            };
-            known.into_iter().filter_map(up).collect()
-        });
-        // an engine that has ended is noticed elsewhere
-        restored.unwrap_or_default()
+        let up = |name: &String| {
+            let at = self.registry.plug(name)?;
+            let restored = self.at_leg(name, move |switch| {
+                let is_gone = matches!(at, Plug::Port(id) if !switch.is_attached(id));
+                !is_gone && switch.fabric.apply(state(at, true), switch.now).is_ok()
+            });
+            // an engine that has ended is noticed elsewhere
+            restored.unwrap_or_default().then(|| format!("port {name} up"))
+        };
+        down.iter().filter_map(up).collect()
     }
 
     /// The bridges and the names of their networks, in the order of the file.
@@ -218,27 +212,26 @@ fn state(at: Plug, up: bool) -> Change {
 /// Removes what a bridge has learned of a station; says where it was.
 fn forget(
     switch: &mut crate::engine::Switch,
-    nodes: &[(NodeId, String)],
+    node: NodeId,
+    name: &str,
     mac: Mac,
     on: Option<Plug>,
     vlan: Option<Vid>,
 ) -> Vec<String> {
     let now = switch.now;
     let mut forgotten = Vec::new();
-    for (node, name) in nodes {
-        for (entry, at) in switch.fabric.stations(*node, now) {
-            let meant = entry.mac == mac
-                && entry.kind.ages()
-                && on.is_none_or(|on| at == on)
-                && vlan.is_none_or(|vlan| entry.vid == vlan.get());
-            if !meant {
-                continue;
-            }
-            let only = (entry.vid != 0).then_some(entry.vid);
-            let station = Station { bridge: *node, mac, vlan: only, at, kind: entry.kind };
-            if switch.fabric.apply(Change::RemoveStation(station), now).is_ok() {
-                forgotten.push(format!("fdb {mac} on {name} forgotten"));
-            }
+    for (entry, at) in switch.fabric.stations(node, now) {
+        let meant = entry.mac == mac
+            && entry.kind.ages()
+            && on.is_none_or(|on| at == on)
+            && vlan.is_none_or(|vlan| entry.vid == vlan.get());
+        if !meant {
+            continue;
+        }
+        let only = (entry.vid != 0).then_some(entry.vid);
+        let station = Station { bridge: node, mac, vlan: only, at, kind: entry.kind };
+        if switch.fabric.apply(Change::RemoveStation(station), now).is_ok() {
+            forgotten.push(format!("fdb {mac} on {name} forgotten"));
         }
     }
     forgotten

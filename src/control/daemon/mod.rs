@@ -1,6 +1,6 @@
 //! The control thread: everything vswitchd does besides moving frames.
 //!
-//! It owns the plan, the lab (namespaces, interfaces, processes), the engine's handle and the control socket, and waits
+//! It owns the plan, the lab (namespaces, interfaces, processes), the engines' handles and the control socket, and waits
 //! in one poll for whoever wants something: a signal, a client, a node's program, the engine. Starting, reloading and
 //! stopping are one operation, `Instance::apply`: go from the plan that is to the plan that shall be.
 //!
@@ -9,6 +9,7 @@
 mod answer;
 mod apply;
 mod capture;
+mod cores;
 mod gateway;
 mod live;
 mod monitor;
@@ -31,12 +32,13 @@ use crate::control::check::{Inventory, conflicts};
 use crate::control::config::{self, Diagnostic, Diagnostics};
 use crate::control::event::Happening;
 use crate::control::place;
+use crate::control::placement::Placement;
 use crate::control::plan::Plan;
 use crate::control::protocol::What;
 use crate::control::registry::Registry;
 use crate::control::server::Server;
 use crate::control::view::View;
-use crate::engine::{Engine, Event, Stopped};
+use crate::engine::{Engines, Event, Stopped};
 use crate::frame::NodeId;
 use crate::lab::{Lab, LabError};
 use crate::router::policy::log::Record;
@@ -137,7 +139,9 @@ struct Instance {
     plan: Plan,
     registry: Registry,
     // before the lab: the ports close before what they are plugged into goes
-    engine: Engine,
+    engines: Engines,
+    /// Which of them everything lives on.
+    placement: Placement,
     lab: Lab,
     /// Set by the first signal that wants an end, even while the poll is not looked at.
     cancelled: Arc<AtomicBool>,
@@ -174,7 +178,7 @@ impl Daemon {
         let socket = options.control.unwrap_or_else(|| place::socket_path(&plan.name));
         let mut server = Server::bind(&socket)?;
         server.register(poll.registry(), SERVER)?;
-        let engine = Engine::start(random_key(), move || {
+        let engines = Engines::start(random_key(), move || {
             // a waker that cannot wake means that the poll is gone, and with it whoever would listen
             let _ = waker.wake();
         })?;
@@ -182,7 +186,8 @@ impl Daemon {
             file: options.file,
             plan: Plan::empty(&plan.name),
             registry: Registry::default(),
-            engine,
+            engines,
+            placement: Placement::default(),
             lab,
             cancelled,
             log: options.log,
@@ -255,8 +260,8 @@ impl Daemon {
     /// # Errors
     /// What could not be undone; the next start, or `clean`, tries again.
     pub fn stop(self) -> Result<(), LabError> {
-        let Self { instance: Instance { engine, lab, mut log, .. }, server, .. } = self;
-        drop(engine);
+        let Self { instance: Instance { engines, lab, mut log, .. }, server, .. } = self;
+        drop(engines);
         let result = lab.down(&mut log);
         drop(server);
         result
@@ -288,7 +293,7 @@ impl Instance {
     }
 
     fn engine_events(&mut self) {
-        let events: Vec<Event> = self.engine.events().collect();
+        let events: Vec<Event> = self.engines.events().collect();
         for event in events {
             let (id, error) = match event {
                 Event::Logged(router, record) => {
@@ -301,7 +306,7 @@ impl Instance {
             self.tell(false, Happening::Lab { text: format!("port {name} gone: {error}") });
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
             // a reload may have opened it again before this was heard, with an interface that must stay
-            if self.engine.with(move |switch| switch.is_attached(id)).unwrap_or(true) {
+            if self.at_leg(&name, move |switch| switch.is_attached(id)).unwrap_or(true) {
                 continue;
             }
             if let Err(error) = self.lab.lost(&name) {

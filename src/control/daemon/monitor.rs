@@ -24,7 +24,7 @@ use crate::control::plan::Plan;
 use crate::control::protocol::Response;
 use crate::control::registry::Registry;
 use crate::control::server::Answer;
-use crate::engine::Told;
+use crate::engine::{Told, Watcher};
 
 /// How many events may wait for a reader.
 const QUEUE: usize = 1024;
@@ -55,7 +55,7 @@ struct Running {
 #[derive(Debug)]
 struct Reader {
     events: Receiver<EventView>,
-    _alive: Arc<()>,
+    alive: Arc<()>,
 }
 
 /// What the writing thread owns.
@@ -78,7 +78,7 @@ impl Monitors {
         let (sink, events) = bounded(QUEUE);
         let alive = Arc::new(());
         self.running.push(Running { topics, sink, reader: Arc::downgrade(&alive), missing: 0 });
-        Some(Reader { events, _alive: alive })
+        Some(Reader { events, alive })
     }
 
     /// The names of the plan that is about to be put to work.
@@ -138,14 +138,17 @@ impl Instance {
         let mut told = never();
         if topics.is_empty() || topics.iter().any(|topic| TOPICS.contains(topic)) {
             let (sink, receiver) = bounded(QUEUE);
-            if let Err(stopped) =
-                self.engine.with(move |switch| switch.monitors.add(&mut switch.fabric, sink))
-            {
+            let watcher = Watcher { sink, reader: Arc::downgrade(&reader.alive) };
+            let begun = self.engines.each(|_| {
+                let watcher = watcher.clone();
+                move |switch| switch.monitors.add(&mut switch.fabric, watcher)
+            });
+            if let Err(stopped) = begun {
                 return Answer::Reply(Response::error(stopped.to_string()));
             }
             told = receiver;
         }
-        let (known, unix_origin_nanos) = (Arc::clone(&self.monitors.known), self.engine.unix_origin_nanos());
+        let (known, unix_origin_nanos) = (Arc::clone(&self.monitors.known), self.engines.unix_origin_nanos());
         let stream = Stream { topics, reader, told, known, unix_origin_nanos };
         Answer::Stream(Box::new(move |client| {
             // a client that has gone is the normal end
@@ -155,7 +158,7 @@ impl Instance {
 
     /// Tells who watches what happened just now.
     pub(super) fn tell(&mut self, deleted: bool, happened: Happening) {
-        let time = self.engine.unix_origin_nanos() + self.engine.uptime().as_nanos() as u64;
+        let time = self.engines.unix_origin_nanos() + self.engines.uptime().as_nanos() as u64;
         self.monitors.tell(&EventView { time: seconds(time), deleted, happened });
     }
 

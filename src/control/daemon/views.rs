@@ -1,7 +1,8 @@
 //! The listings: what the engine counted, told in the words of the plan.
 //!
-//! The engine knows ids and numbers, the plan knows names. A [`Snapshot`] is taken on the engine thread, between two
-//! turns, so all its numbers belong together; the rest is a pure function of snapshot, plan and registry.
+//! The engines know ids and numbers, the plan knows names. A [`Snapshot`] is taken on an engine's thread, between two
+//! turns, so all its numbers belong together; those of several engines are joined, and the rest is a pure function of
+//! snapshot, plan and registry.
 
 mod gateway;
 mod layer2;
@@ -9,14 +10,14 @@ mod networks;
 mod rules;
 mod sessions;
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bridge::{Role, StationEntry, StationKind, StpLegSummary, StpMode, StpSummary};
+use crate::bridge::{Role, StationEntry, StationKind, StpMode};
+use crate::control::placement::Placement;
 use crate::control::plan::{Netns, Plan, Port, Settings};
 use crate::control::registry::Registry;
 use crate::control::setting;
-use crate::control::view::{DropView, PortView, StationView, StatsView, Traffic};
+use crate::control::view::{DropView, EngineView, PortView, StationView, StatsView, Traffic};
 use crate::engine::{EngineStats, Switch};
 use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
@@ -27,29 +28,21 @@ use crate::wire::mac::Mac;
 pub(super) use gateway::{
     Gateway, count_rules, gateway, list_neighbours, list_routes, neighbours, publishes, routes,
 };
-pub(super) use layer2::{groups, mdb, state_name, stp, vlan};
+pub(super) use layer2::{groups, mdb, state_name, stp, tree, vlan};
 pub(super) use networks::{BridgeSnapshot, networks};
 pub(super) use rules::{counting, list_rules, rules};
 pub(super) use sessions::{Piece, count_sessions, sessions};
 
-/// Trees, each with the bridge it is of.
-pub(super) type Trees = Vec<(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)>;
-
-/// The spanning trees of these bridges. To be run on the engine thread.
-pub(super) fn trees(switch: &Switch, bridges: &[NodeId]) -> Trees {
-    let tree = |id: &NodeId| switch.fabric.tree(*id, switch.now).map(|(tree, legs)| (*id, tree, legs));
-    bridges.iter().filter_map(tree).collect()
-}
-
-/// Everything the engine can tell, at one moment.
-#[derive(Debug)]
+/// Everything the engines can tell, each at one moment.
+#[derive(Debug, Default)]
 pub(super) struct Snapshot {
     ports: Vec<PortSnapshot>,
-    /// Ends of links, and what was withheld there.
-    ends: Vec<(Plug, DropCounters)>,
+    /// Ends of links, and what was withheld there, bridge by bridge.
+    ends: Vec<(NodeId, Vec<(Plug, DropCounters)>)>,
     stations: Vec<(NodeId, Vec<(StationEntry, Plug)>)>,
     books: Books,
-    engine: EngineStats,
+    /// What each engine counts about itself, and how many frames it has received.
+    engines: Vec<(EngineStats, u64)>,
 }
 
 #[derive(Debug)]
@@ -73,11 +66,29 @@ impl Snapshot {
         let listed = if stations { bridges } else { &[] };
         Self {
             ports: ports.iter().map(&mut port).collect(),
-            ends: bridges.iter().flat_map(|id| switch.fabric.withheld_at_links(*id)).collect(),
+            ends: bridges.iter().map(|id| (*id, switch.fabric.withheld_at_links(*id))).collect(),
             stations: listed.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
             books: switch.fabric.books(),
-            engine: switch.stats,
+            engines: vec![(switch.stats, switch.fabric.books().received)],
         }
+    }
+
+    /// One of what all engines have told, in the order of these lists.
+    pub(super) fn join(parts: Vec<Self>, ports: &[(PortId, usize)], bridges: &[(NodeId, usize)]) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.ports.extend(part.ports);
+            all.ends.extend(part.ends);
+            all.stations.extend(part.stations);
+            all.books = all.books.and(&part.books);
+            all.engines.extend(part.engines);
+        }
+        let ports: BTreeMap<PortId, usize> = ports.iter().map(|(id, _)| *id).zip(0..).collect();
+        let bridges: BTreeMap<NodeId, usize> = bridges.iter().map(|(id, _)| *id).zip(0..).collect();
+        all.ports.sort_by_key(|port| ports.get(&port.id).copied());
+        all.ends.sort_by_key(|(bridge, _)| bridges.get(bridge).copied());
+        all.stations.sort_by_key(|(bridge, _)| bridges.get(bridge).copied());
+        all
     }
 
     fn port(&self, id: PortId) -> Option<&PortSnapshot> {
@@ -187,18 +198,27 @@ pub(super) fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
         list(plug, "out", &edge.tx_drops);
         list(plug, "out", &port.withheld_out);
     }
-    for (plug, withheld) in &snapshot.ends {
+    for (plug, withheld) in snapshot.ends.iter().flat_map(|(_, ends)| ends) {
         list(*plug, "out", withheld);
     }
     views
 }
 
-/// `show stats`.
-pub(super) fn stats(snapshot: &Snapshot, lab: &str, uptime: Duration) -> StatsView {
+/// `show stats`, without the time.
+pub(super) fn stats(snapshot: &Snapshot, plan: &Plan, placement: &Placement) -> StatsView {
     let books = &snapshot.books;
+    let engine = |(engine, (stats, received)): (usize, &(EngineStats, u64))| EngineView {
+        name: format!("engine-{engine}"),
+        devices: plan.devices().filter(|name| placement.engine(name) == engine).map(str::to_owned).collect(),
+        ports: plan.ports.iter().filter(|port| placement.engine(&port.network) == engine).count(),
+        received: *received,
+        wakeups: stats.wakeups,
+        batches: stats.batches,
+    };
+    let engines: Vec<EngineView> = snapshot.engines.iter().enumerate().map(engine).collect();
     StatsView {
-        lab: lab.to_owned(),
-        uptime: uptime.as_secs(),
+        lab: plan.name.clone(),
+        uptime: 0,
         received: books.received,
         sent: books.sent,
         flooded: books.flooded,
@@ -206,9 +226,10 @@ pub(super) fn stats(snapshot: &Snapshot, lab: &str, uptime: Duration) -> StatsVi
         parked: books.parked,
         dropped: books.drops.total(),
         delivered: books.delivered,
-        wakeups: snapshot.engine.wakeups,
-        batches: snapshot.engine.batches,
+        wakeups: engines.iter().map(|engine| engine.wakeups).sum(),
+        batches: engines.iter().map(|engine| engine.batches).sum(),
         stations: snapshot.stations.iter().map(|(_, list)| list.len()).sum(),
+        engines,
     }
 }
 

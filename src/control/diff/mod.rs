@@ -76,6 +76,35 @@ pub enum PlanChange {
     SetPolicy(Router),
 }
 
+impl PlanChange {
+    /// The network or router that it is about; of a wire, the one at one of its ends. `old` and `new` are what it leads from
+    /// and to.
+    pub fn device<'a>(&'a self, old: &'a Plan, new: &'a Plan) -> &'a str {
+        // a leg that is changed is there before and afterwards, or only afterwards
+        let of_leg = |name| new.leg(name).or_else(|| old.leg(name)).map_or("", |leg| leg.network);
+        match self {
+            Self::AddGroup(group) | Self::RemoveGroup(group) => &group.network,
+            Self::AddInterface(router, _)
+            | Self::AddRoute(router, _)
+            | Self::ConfigureInterface(router, _)
+            | Self::RemoveInterface(router, _)
+            | Self::RemoveRoute(router, _) => router,
+            Self::AddLink(link) | Self::RemoveLink(link) => &link.networks[0],
+            Self::AddNetwork(network) | Self::ConfigureNetwork(network) | Self::RemoveNetwork(network) => {
+                &network.name
+            }
+            Self::AddPort(port) | Self::ConfigurePort(port) | Self::RemovePort(port) => &port.network,
+            Self::AddRouter(router)
+            | Self::ConfigureRouter(router)
+            | Self::RemoveRouter(router)
+            | Self::SetPolicy(router) => &router.name,
+            Self::AddStation(station) | Self::RemoveStation(station) => &station.network,
+            Self::ConfigureEnd(end) => of_leg(&end.name),
+            Self::Leg(name, _) => of_leg(name),
+        }
+    }
+}
+
 /// What leads from `old` to `new`.
 pub fn diff(old: &Plan, new: &Plan) -> Vec<PlanChange> {
     let networks = compare(&old.networks, &new.networks, |n| n.name.clone(), |a, b| a.name == b.name);

@@ -5,11 +5,13 @@
 //! when the plan is put to work.
 
 mod expect;
+mod islands;
 mod legs;
 mod reach;
 mod router;
 
 pub use expect::{Expect, NatKind, PROBE_TIMEOUT, Place, Probe, Seen, StpState};
+pub use islands::{Island, islands};
 pub use legs::{LegView, Settings, default_vlans};
 pub use router::{Policy, Publish, Route, Router, RouterInterface, Rule};
 
@@ -31,6 +33,8 @@ pub struct Line(pub u32);
 pub struct Plan {
     /// Names the control socket; unique among the labs that run at a time.
     pub name: String,
+    /// At most so many engine threads; `None` is one for each CPU.
+    pub threads: Option<usize>,
     /// In the order of the file.
     pub networks: Vec<Network>,
     /// In the order of the file.
@@ -54,6 +58,7 @@ impl Plan {
     pub fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            threads: None,
             networks: Vec::new(),
             links: Vec::new(),
             routers: Vec::new(),

@@ -113,6 +113,11 @@ impl Machine {
         self.fabric.router(ROUTER).map_or(0, |router| router.counters().along)
     }
 
+    /// The fabric, for those who do to it what is in no story.
+    pub fn fabric_mut(&mut self) -> &mut Fabric {
+        &mut self.fabric
+    }
+
     fn change(&mut self, change: Change) {
         self.apply(change, Time::ZERO);
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::Trees;
 use crate::bridge::{
     GroupEntry, PortRole, PortState, RouterEntry, StpLegSummary, StpMode, StpSummary, VlanEntry,
 };
@@ -38,16 +37,25 @@ pub(in crate::control::daemon) fn vlan(plan: &Plan) -> Vec<VlanView> {
 
 /// Groups and routers, each with the bridge they are known to.
 pub(in crate::control::daemon) type Groups =
-    Vec<(NodeId, Vec<(GroupEntry, Option<Plug>)>, Vec<(RouterEntry, Plug)>)>;
+    (NodeId, Vec<(GroupEntry, Option<Plug>)>, Vec<(RouterEntry, Plug)>);
 
-/// What these bridges know of groups. To be run on the engine thread.
-pub(in crate::control::daemon) fn groups(switch: &Switch, bridges: &[NodeId]) -> Groups {
+/// What a bridge knows of groups. To be run on the engine thread.
+pub(in crate::control::daemon) fn groups(switch: &Switch, id: NodeId) -> Groups {
     let (fabric, now) = (&switch.fabric, switch.now);
-    bridges.iter().map(|id| (*id, fabric.groups(*id, now), fabric.routers(*id, now))).collect()
+    (id, fabric.groups(id, now), fabric.routers(id, now))
+}
+
+/// A tree, with the bridge it is of and when it was looked at.
+pub(in crate::control::daemon) type Tree = (NodeId, Time, StpSummary, Vec<(Plug, StpLegSummary)>);
+
+/// The spanning tree of a bridge. To be run on the engine thread.
+pub(in crate::control::daemon) fn tree(switch: &Switch, id: NodeId) -> Option<Tree> {
+    let (tree, legs) = switch.fabric.tree(id, switch.now)?;
+    Some((id, switch.now, tree, legs))
 }
 
 /// `show mdb`.
-pub(in crate::control::daemon) fn mdb(groups: &Groups, registry: &Registry) -> MdbView {
+pub(in crate::control::daemon) fn mdb(groups: &[Groups], registry: &Registry) -> MdbView {
     let mut view = MdbView::default();
     for (node, entries, routers) in groups {
         let network = registry.node_name(*node).unwrap_or_default();
@@ -96,14 +104,9 @@ pub(super) fn timer(left: Duration) -> String {
 }
 
 /// `show stp`: the networks that have a spanning tree.
-pub(in crate::control::daemon) fn stp(
-    trees: &Trees,
-    now: Time,
-    plan: &Plan,
-    registry: &Registry,
-) -> Vec<TreeView> {
-    let has_tree = |(_, tree, _): &&(NodeId, StpSummary, Vec<_>)| tree.mode != StpMode::Off;
-    let view = |(node, tree, legs): &(NodeId, StpSummary, Vec<(Plug, StpLegSummary)>)| {
+pub(in crate::control::daemon) fn stp(trees: &[Tree], plan: &Plan, registry: &Registry) -> Vec<TreeView> {
+    let has_tree = |(_, _, tree, _): &&Tree| tree.mode != StpMode::Off;
+    let view = |(node, now, tree, legs): &Tree| {
         let root_port = legs.iter().find(|(_, leg)| leg.role == PortRole::Root);
         let port = |(plug, leg): &(Plug, StpLegSummary)| port(registry.plug_name(*plug)?, leg, plan);
         TreeView {
@@ -115,7 +118,7 @@ pub(in crate::control::daemon) fn stp(
             root_port: root_port.and_then(|(plug, _)| registry.plug_name(*plug)).map(str::to_owned),
             topology_change: tree.topology_change,
             topology_changes: tree.topology_changes,
-            topology_changed: tree.last_change.map(|last| (now - last).as_secs()),
+            topology_changed: tree.last_change.map(|last| (*now - last).as_secs()),
             hello_time: tree.hello.as_secs(),
             max_age: tree.max_age.as_secs(),
             forward_delay: tree.forward_delay.as_secs(),
@@ -205,9 +208,9 @@ mod tests {
         };
         let picky =
             GroupEntry { vid: 0, exclude: false, sources: vec![source], expires: None, ..host.clone() };
-        let groups: Groups = vec![(NodeId(0), vec![(host, None), (picky, None)], Vec::new())];
+        let groups: Groups = (NodeId(0), vec![(host, None), (picky, None)], Vec::new());
         assert_eq!(
-            serde_json::to_string(&mdb(&groups, &registry)).expect("plain data"),
+            serde_json::to_string(&mdb(&[groups], &registry)).expect("plain data"),
             concat!(
                 r#"{"mdb":[{"dev":"lan","port":"lan","grp":"239.1.1.1","state":"temp","vid":10,"timer":" 250.12"},"#,
                 r#"{"dev":"lan","port":"lan","grp":"239.1.1.1","state":"temp","filter_mode":"include","#,

@@ -12,10 +12,9 @@ use crate::router::nat::show::{self, Filter};
 use crate::router::nat::tuple::Tuple;
 use crate::time::Time;
 
-/// How many sessions these routers follow. To be run on the engine thread.
-pub(in crate::control::daemon) fn count_sessions(switch: &Switch, ids: &[NodeId]) -> usize {
-    let sessions = |id: &NodeId| switch.fabric.router(*id)?.sessions();
-    ids.iter().filter_map(sessions).map(|sessions| sessions.len()).sum()
+/// How many sessions a router follows. To be run on the engine thread.
+pub(in crate::control::daemon) fn count_sessions(switch: &Switch, id: NodeId) -> usize {
+    switch.fabric.router(id).and_then(|router| router.sessions()).map_or(0, Sessions::len)
 }
 
 /// Some places of a table, and the sessions that were found there.

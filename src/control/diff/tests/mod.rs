@@ -1,5 +1,6 @@
 //! A difference of two plans: what it mentions, what it leaves alone, and in which order.
 
+mod cores;
 mod mirror;
 mod routers;
 
