@@ -35,6 +35,9 @@ const FRAMES_PER_TURN_SHARED: usize = 16;
 /// Bytes after which a batch is closed: one large frame, so that it is written while it is still in the cache.
 const BYTES_PER_TURN: usize = 32 * 1024;
 
+/// While there is always a port that is ready, how long until the fabric is asked again what is due: it asks every device.
+const ASK: Duration = Duration::from_millis(1);
+
 /// Refused frames in a row after which a port rests.
 const REFUSED_MAX: usize = BATCH_MAX;
 /// How long. A flood then takes some 32,000 reads per second, a few percent of the thread's time.
@@ -62,6 +65,9 @@ pub struct Switch {
     pub stats: EngineStats,
     /// When the current command or turn started.
     pub now: Time,
+    /// When the fabric had something to do next, the last time it was asked, and when that was.
+    due: Time,
+    asked: Time,
     registry: Registry,
     /// By [`PortId`]; only for ports that have been here, since each engine has but some of them.
     slots: Vec<Option<Box<Slot>>>,
@@ -95,6 +101,8 @@ impl Switch {
             monitors: Monitors::default(),
             stats: EngineStats::default(),
             now: Time::ZERO,
+            due: Time::ZERO,
+            asked: Time::ZERO,
             registry,
             slots: std::iter::repeat_with(|| None).take(PORTS_MAX).collect(),
             ready: VecDeque::with_capacity(PORTS_MAX),
@@ -153,9 +161,11 @@ impl Switch {
     }
 
     /// How long there is nothing to do unless somebody speaks.
-    pub(super) fn sleep(&self, now: Time) -> Option<Duration> {
+    pub(super) fn sleep(&mut self, now: Time) -> Option<Duration> {
         let rested = self.resting.front().map(|(until, _)| *until);
-        let next = [self.fabric.deadline(), rested].into_iter().flatten().min();
+        let due = self.fabric.deadline();
+        (self.due, self.asked) = (due.unwrap_or(Time::NEVER), now);
+        let next = [due, rested].into_iter().flatten().min();
         next.map(|deadline| deadline - now)
     }
 
@@ -192,9 +202,13 @@ impl Switch {
                 Served::Tired => self.resting.push_back((now + REST, id)),
             }
         }
-        if self.fabric.deadline().is_some_and(|deadline| deadline <= now) {
-            self.fabric.tick(now, &mut self.batch);
-            self.finish();
+        if self.due <= now || now - self.asked >= ASK {
+            (self.due, self.asked) = (self.fabric.deadline().unwrap_or(Time::NEVER), now);
+            if self.due <= now {
+                self.fabric.tick(now, &mut self.batch);
+                self.finish();
+                self.due = Time::ZERO;
+            }
         }
         self.monitors.tell(&mut self.fabric, now);
     }
