@@ -1,7 +1,8 @@
 //! The core by itself, in this process: what the walk costs with little and with much to remember.
 //!
-//! The worlds are those of the criterion benches. They take turns in batches of microseconds, and of many turns the
-//! median counts, so a neighbour who takes the CPU for a while is not noticed.
+//! The worlds are those of the criterion benches. They take turns of milliseconds, long enough for each to find its tables
+//! in the cache as a switch in use would, and of many batches the median counts, so a neighbour who takes the CPU for a
+//! while is not noticed.
 
 use std::io;
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Core {
     pub(crate) fn new(quick: bool) -> Self {
         let effort = match quick {
             true => Effort { turns: 3, batches: 4, steady: 10_000 },
-            false => Effort { turns: 40, batches: 50, steady: 1_000_000 },
+            false => Effort { turns: 9, batches: 500, steady: 1_000_000 },
         };
         Self {
             effort,
@@ -63,7 +64,7 @@ impl Core {
         let mut sessions = Sessions::opened(fabric, rounds, many());
 
         let effort = self.effort;
-        let per_frame = |turn: Duration| turn.as_secs_f64() * 1e9 / (effort.batches * BATCH_MAX) as f64;
+        let per_frame = |batch: Duration| batch.as_secs_f64() * 1e9 / BATCH_MAX as f64;
         let figures = [
             Figure::Walk,
             Figure::WalkStations,

@@ -25,7 +25,7 @@ usage: scripts/bench [--rounds N] [--seconds S] [--only PART]... [--json FILE] [
 
   --rounds N     how often everything is measured [15]. An interval of 95 % needs 6 rounds; with fewer, no requirement
                  is called met or short
-  --seconds S    how long a slice takes: one figure of one system, once [0.2]
+  --seconds S    how long a slice takes: one figure of one system, once [0.15]
   --only PART    only systems with PART in their name, in any case, and what they are compared with; may be repeated
                  (`--only gateway`, `--only tap --only tso`, `--only core` for the walk alone, `--only lab`)
   --json FILE    every figure of every round, all ratios and the requirements, for other programs
@@ -70,7 +70,7 @@ impl Options {
                 }
             }
         }
-        let default = if options.quick { (1, 0.02) } else { (15, 0.2) };
+        let default = if options.quick { (1, 0.02) } else { (15, 0.15) };
         (options.rounds, options.seconds) = (rounds.unwrap_or(default.0), seconds.unwrap_or(default.1));
         Ok(Some(options))
     }

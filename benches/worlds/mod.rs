@@ -55,24 +55,30 @@ pub(crate) trait Lot {
     fn run(&mut self);
 }
 
-/// How long each lot takes for `batches` of its batches, `repeats` times over. The lots take turns, so that what disturbs
-/// the machine disturbs all of them; only running is timed.
+/// How long a batch of each lot takes, in each of `turns`: the median of `batches`, half as many having warmed the caches
+/// before. The lots take turns, so that what disturbs the machine disturbs all of them; only running is timed.
 #[allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
-pub(crate) fn interleave(lots: &mut [&mut dyn Lot], repeats: usize, batches: usize) -> Vec<Vec<Duration>> {
-    let mut times = vec![Vec::with_capacity(repeats); lots.len()];
-    for _ in 0..repeats {
-        for (lot, times) in lots.iter_mut().zip(&mut times) {
-            let mut time = Duration::ZERO;
+pub(crate) fn interleave(lots: &mut [&mut dyn Lot], turns: usize, batches: usize) -> Vec<Vec<Duration>> {
+    let mut medians = vec![Vec::with_capacity(turns); lots.len()];
+    let mut times = Vec::with_capacity(batches);
+    for _ in 0..turns {
+        for (lot, medians) in lots.iter_mut().zip(&mut medians) {
+            for _ in 0..batches / 2 {
+                lot.fill();
+                lot.run();
+            }
+            times.clear();
             for _ in 0..batches {
                 lot.fill();
                 let begun = Instant::now();
                 lot.run();
-                time += begun.elapsed();
+                times.push(begun.elapsed());
             }
-            times.push(time);
+            times.sort_unstable();
+            medians.push(times[batches / 2]);
         }
     }
-    times
+    medians
 }
 
 /// Numbers that look like chance and cost nothing: only that they vary matters.
