@@ -2,6 +2,9 @@
 //!
 //! Times are per batch of 64 frames unless the name says otherwise; throughput is given in frames.
 
+#[allow(dead_code, reason = "other benches walk in more of them")]
+mod worlds;
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
@@ -20,82 +23,11 @@ use vswitchd::trace::Trace;
 use vswitchd::wire::mac::Mac;
 use vswitchd::wire::membership::Question;
 use vswitchd::wire::{checksum, igmp};
-
-const STATIONS_MANY: u32 = 65_536;
-
-fn mac(n: u32) -> Mac {
-    let [a, b, c, d] = n.to_be_bytes();
-    Mac([2, 0, a, b, c, d])
-}
+use worlds::bridge::{STATIONS_MANY, Sources, Stations, config, fabric, mac, teach};
+use worlds::{Dice, Lot, Rounds, interleave, tried};
 
 fn bytes(dst: Mac, src: Mac) -> Vec<u8> {
     [&dst.0[..], &src.0, &[8, 0], &[0; 46]].concat()
-}
-
-fn config() -> BridgeConfig {
-    BridgeConfig { fdb_max: STATIONS_MANY, ..BridgeConfig::default() }
-}
-
-/// One bridge with that many ports.
-fn fabric(ports: u16) -> Fabric {
-    let mut fabric = Fabric::new([1, 2]);
-    let mut apply = |change| fabric.apply(change, Time::ZERO).expect("the fabric is sound");
-    apply(Change::AddBridge(NodeId(0), config()));
-    (0..ports).for_each(|port| apply(Change::AddPort(PortId(port), NodeId(0), LegConfig::default())));
-    fabric
-}
-
-/// Frames in small buffers that are handed round, as the edge does.
-struct Rounds {
-    batch: Batch,
-    buffers: Vec<Box<[u8]>>,
-}
-
-impl Rounds {
-    fn new() -> Self {
-        Self {
-            batch: Batch::new(),
-            buffers: (0..BATCH_MAX).map(|_| vec![0; 60].into_boxed_slice()).collect(),
-        }
-    }
-
-    fn fill(&mut self, mut each: impl FnMut(usize) -> (Mac, Mac, PortId)) {
-        self.batch.clear(|buffer| self.buffers.push(buffer));
-        for index in 0..BATCH_MAX {
-            let mut buffer = self.buffers.pop().expect("as many as frames");
-            let (dst, src, port) = each(index);
-            buffer[..6].copy_from_slice(&dst.0);
-            buffer[6..12].copy_from_slice(&src.0);
-            buffer[12..14].copy_from_slice(&[8, 0]);
-            self.batch.push(Frame::new(buffer, 0, 60, port));
-        }
-    }
-
-    /// Gives every frame a tag of that VLAN, in place of its EtherType.
-    fn tag(&mut self, vid: u16) {
-        let (frames, _) = self.batch.outgoing();
-        for frame in frames {
-            frame.bytes_mut()[12..14].copy_from_slice(&[0x81, 0]);
-            frame.bytes_mut()[14..16].copy_from_slice(&vid.to_be_bytes());
-        }
-    }
-
-    fn run(&mut self, fabric: &mut Fabric, now: Time) {
-        fabric.receive(&mut self.batch, now);
-        black_box(self.batch.deliveries());
-    }
-}
-
-/// Teaches `count` stations, evenly behind ports 1 and up.
-fn teach(fabric: &mut Fabric, ports: u16, count: u32) {
-    let mut rounds = Rounds::new();
-    for base in (0..count).step_by(BATCH_MAX) {
-        rounds.fill(|index| {
-            let n = (base + index as u32) % count;
-            (mac(n), mac(n), PortId(1 + (n % u32::from(ports - 1)) as u16))
-        });
-        rounds.run(fabric, Time::ZERO);
-    }
 }
 
 fn parse(c: &mut Criterion) {
@@ -133,29 +65,14 @@ fn unicast(c: &mut Criterion) {
     let mut group = c.benchmark_group("walk/known unicast");
     group.throughput(Throughput::Elements(BATCH_MAX as u64));
     for stations in [10, STATIONS_MANY] {
-        let mut fabric = fabric(8);
-        teach(&mut fabric, 8, stations);
-        let (rounds, mut random) = (RefCell::new(Rounds::new()), 1_u32);
-        let source = mac(u32::MAX);
-        let mut fill = || {
-            rounds.borrow_mut().fill(|_| {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (mac((random >> 8) % stations), source, PortId(0))
-            });
-        };
+        let lot = RefCell::new(Stations::new(8, stations, Sources::One));
         group.bench_function(format!("{stations} stations"), |b| {
             // one batch at a time, and only the walk is timed
-            b.iter_batched(
-                &mut fill,
-                |()| rounds.borrow_mut().run(&mut fabric, Time::ZERO),
-                BatchSize::PerIteration,
-            );
+            let batches = BatchSize::PerIteration;
+            b.iter_batched(|| lot.borrow_mut().fill(), |()| lot.borrow_mut().run(), batches);
         });
-        assert_eq!(
-            fabric.books().drops.total(),
-            64 * u64::from(stations.div_ceil(64)),
-            "only the teaching ended"
-        );
+        let taught = 64 * u64::from(stations.div_ceil(64));
+        assert_eq!(lot.borrow().fabric.books().drops.total(), taught, "only the teaching ended");
     }
 }
 
@@ -190,7 +107,7 @@ struct Lane {
     fabric: Fabric,
     rounds: Rounds,
     vlans: Vlans,
-    random: u32,
+    dice: Dice,
 }
 
 impl Lane {
@@ -208,19 +125,25 @@ impl Lane {
             (1..8).for_each(|port| apply(trunk(port)));
         }
         teach(&mut fabric, 8, 64);
-        Self { fabric, rounds: Rounds::new(), vlans, random: 1 }
+        Self { fabric, rounds: Rounds::new(), vlans, dice: Dice::new() }
+    }
+}
+
+/// Gives every frame a tag of that VLAN, in place of its EtherType.
+fn tag(rounds: &mut Rounds, vid: u16) {
+    let (frames, _) = rounds.batch.outgoing();
+    for frame in frames {
+        frame.bytes_mut()[12..14].copy_from_slice(&[0x81, 0]);
+        frame.bytes_mut()[14..16].copy_from_slice(&vid.to_be_bytes());
     }
 }
 
 impl Lot for Lane {
     fn fill(&mut self) {
-        let (tagged, random) = (self.vlans == Vlans::Pop, &mut self.random);
-        self.rounds.fill(|_| {
-            *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (mac((*random >> 8) % 64), mac(u32::MAX), PortId(0))
-        });
-        if tagged {
-            self.rounds.tag(1);
+        let dice = &mut self.dice;
+        self.rounds.fill_between(|_| (mac(dice.roll(64)), mac(u32::MAX), PortId(0)));
+        if self.vlans == Vlans::Pop {
+            tag(&mut self.rounds, 1);
         }
     }
 
@@ -250,36 +173,17 @@ fn vlan(c: &mut Criterion) {
     });
 }
 
-/// Batches of one sort, which are filled and then run.
-trait Lot {
-    fn fill(&mut self);
-    fn run(&mut self);
-}
-
 /// Rounds of all lots in turn, each compared with the first of its round: on a machine that others use as well, only that
 /// says anything.
-#[allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn ratios<L: Lot, const LOTS: usize>(mut lots: [L; LOTS], describe: impl Fn(usize, f64)) {
-    const ROUNDS: usize = 301;
-    const BATCHES: usize = 100;
-    let mut ratios = [(); LOTS].map(|()| Vec::with_capacity(ROUNDS));
-    for _ in 0..ROUNDS {
-        let mut times = [Duration::ZERO; LOTS];
-        for _ in 0..BATCHES {
-            for (lot, time) in lots.iter_mut().zip(&mut times) {
-                lot.fill();
-                let begun = std::time::Instant::now();
-                lot.run();
-                *time += begun.elapsed();
-            }
-        }
-        for (ratios, time) in ratios.iter_mut().zip(times) {
-            ratios.push(time.as_secs_f64() / times[0].as_secs_f64());
-        }
-    }
-    for (index, mut ratios) in ratios.into_iter().enumerate() {
+    let (rounds, batches) = if tried() { (3, 3) } else { (301, 100) };
+    let mut lots: Vec<_> = lots.iter_mut().map(|lot| lot as &mut dyn Lot).collect();
+    let times = interleave(&mut lots, rounds, batches);
+    for (index, each) in times.iter().enumerate() {
+        let ratio = |(time, first): (&Duration, &Duration)| time.as_secs_f64() / first.as_secs_f64();
+        let mut ratios: Vec<f64> = each.iter().zip(&times[0]).map(ratio).collect();
         ratios.sort_by(f64::total_cmp);
-        describe(index, ratios[ROUNDS / 2]);
+        describe(index, ratios[rounds / 2]);
     }
 }
 
@@ -293,7 +197,7 @@ struct Groups {
     fabric: Fabric,
     rounds: Rounds,
     count: u32,
-    random: u32,
+    dice: Dice,
 }
 
 impl Groups {
@@ -324,7 +228,7 @@ impl Groups {
                 fabric.apply(Change::AddGroup(membership), Time::ZERO).expect("there is room");
             }
         }
-        Self { fabric, rounds: Rounds::new(), count, random: 1 }
+        Self { fabric, rounds: Rounds::new(), count, dice: Dice::new() }
     }
 
     fn address(n: u32) -> Ipv4Addr {
@@ -334,20 +238,19 @@ impl Groups {
 
 impl Lot for Groups {
     fn fill(&mut self) {
-        let Self { rounds, count, random, .. } = self;
-        rounds.fill(|_| (Mac::ZERO, mac(2), PortId(0)));
-        let (frames, _) = rounds.batch.outgoing();
-        for frame in frames {
-            *random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let group = Self::address((*random >> 8) % *count).octets();
-            let bytes = frame.bytes_mut();
+        let Self { rounds, count, dice, .. } = self;
+        rounds.fill(|_, bytes| {
+            let group = Self::address(dice.roll(*count)).octets();
             bytes[..6].copy_from_slice(&[0x01, 0x00, 0x5e, group[1] & 0x7f, group[2], group[3]]);
+            bytes[6..12].copy_from_slice(&mac(2).0);
+            bytes[12..14].copy_from_slice(&[8, 0]);
             bytes[14..26].copy_from_slice(&[0x45, 0, 0, 46, 0, 0, 0x40, 0, 1, 17, 0, 0]);
             bytes[26..30].copy_from_slice(&[192, 0, 2, 2]);
             bytes[30..34].copy_from_slice(&group);
             let sum = !checksum::sum(&bytes[14..34]);
             bytes[24..26].copy_from_slice(&sum.to_be_bytes());
-        }
+            PortId(0)
+        });
     }
 
     fn run(&mut self) {
@@ -384,7 +287,7 @@ fn flood(c: &mut Criterion) {
         let mut rounds = Rounds::new();
         group.bench_function(format!("{ports} ports"), |b| {
             b.iter(|| {
-                rounds.fill(|_| (Mac::BROADCAST, mac(1), PortId(0)));
+                rounds.fill_between(|_| (Mac::BROADCAST, mac(1), PortId(0)));
                 rounds.run(&mut fabric, Time::ZERO);
             });
         });
@@ -400,7 +303,7 @@ fn churn(c: &mut Criterion) {
     group.bench_function("every source is new", |b| {
         b.iter(|| {
             now = now + Duration::from_secs(1);
-            rounds.fill(|_| {
+            rounds.fill_between(|_| {
                 n = n.wrapping_add(1);
                 (mac(u32::MAX), mac(n), PortId(0))
             });
@@ -410,11 +313,11 @@ fn churn(c: &mut Criterion) {
     });
     // 32 stations come per batch, 32 expire, and the table holds as many as it may
     let interval = BridgeConfig::default().ageing / (STATIONS_MANY / 32);
-    let mut full = self::fabric(8);
+    let mut full = worlds::bridge::fabric(8);
     let (mut rounds, mut n, mut now) = (Rounds::new(), 0_u32, Time::ZERO);
     let mut round = |full: &mut Fabric| {
         now = now + interval;
-        rounds.fill(|index| {
+        rounds.fill_between(|index| {
             n = n.wrapping_add((index % 2) as u32);
             let known = mac(n.wrapping_sub(1 + n.wrapping_mul(0x9e37_79b9) % (STATIONS_MANY / 2)));
             match index % 2 {
@@ -431,7 +334,7 @@ fn churn(c: &mut Criterion) {
     group.bench_function("every source moves", |b| {
         b.iter(|| {
             n = n.wrapping_add(1);
-            rounds.fill(|index| (mac(u32::MAX), mac(index as u32), PortId((n % 2) as u16)));
+            rounds.fill_between(|index| (mac(u32::MAX), mac(index as u32), PortId((n % 2) as u16)));
             rounds.run(&mut fabric, now);
         });
     });

@@ -1,18 +1,18 @@
-//! UDP: how long a packet takes, and what a small one costs.
+//! UDP: how long a packet takes, and how many get lost.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::processes::{cpu_nanos, received_frames};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+
 use super::{PATIENCE, Way, join, on};
 
 const ECHO: u16 = 5202;
-const FLOOD: u16 = 5203;
+const PACED: u16 = 5205;
 
 /// Microseconds of a 64-byte round trip, median and 99th percentile.
-pub(crate) fn round_trip(way: &Way, count: usize) -> io::Result<(f64, f64)> {
+pub(crate) fn round_trip(way: &Way, duration: Duration) -> io::Result<(f64, f64)> {
     let address = SocketAddr::from((way.address, ECHO));
     std::thread::scope(|scope| {
         let (ready, is_ready) = crossbeam_channel::bounded(1);
@@ -35,8 +35,9 @@ pub(crate) fn round_trip(way: &Way, count: usize) -> io::Result<(f64, f64)> {
             socket.connect(address)?;
             socket.set_read_timeout(Some(Duration::from_secs(1)))?;
             let mut packet = [7; 18];
-            let mut micros = Vec::with_capacity(count);
-            for _ in 0..count {
+            let mut micros = Vec::new();
+            let begun = Instant::now();
+            while begun.elapsed() < duration || micros.len() < 20 {
                 let start = Instant::now();
                 socket.send(&packet)?;
                 socket.recv(&mut packet)?;
@@ -52,39 +53,58 @@ pub(crate) fn round_trip(way: &Way, count: usize) -> io::Result<(f64, f64)> {
     })
 }
 
-/// Nanoseconds of CPU that the processes spend for each 64-byte frame they deliver, while the client sends as fast as it can.
-pub(crate) fn cpu_per_frame(way: &Way, pids: &[u32], duration: Duration) -> io::Result<f64> {
-    let address = SocketAddr::from((way.address, FLOOD));
-    let stop = AtomicBool::new(false);
+/// Datagrams of 1400 bytes, a second, that are sent to see how many get lost: half a gigabit.
+const RATE: u32 = 50_000;
+
+/// How often the sender gets up to send what is due.
+const TICK: Duration = Duration::from_micros(500);
+
+/// The receiver's buffer: more than may wait while somebody else has the CPU.
+const ROOM: usize = 32 << 20;
+
+/// Percent of the datagrams, sent at [`RATE`], that do not arrive.
+pub(crate) fn loss(way: &Way, duration: Duration) -> io::Result<f64> {
+    let address = SocketAddr::from((way.address, PACED));
     std::thread::scope(|scope| {
-        let receiver = on(scope, &way.server, || {
-            let _socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, FLOOD))?;
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(5));
+        let (ready, is_ready) = crossbeam_channel::bounded(1);
+        let receiver = on(scope, &way.server, move || {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PACED))?;
+            set_socket_recv_buffer_size_force(&socket, ROOM)?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            let _ = ready.send(());
+            let mut packet = [0; 2000];
+            let mut count = 0_u32;
+            loop {
+                match socket.recv(&mut packet)? {
+                    0 => return Ok(count),
+                    1400 => count += 1,
+                    other => return Err(io::Error::other(format!("a datagram of {other} bytes"))),
+                }
             }
-            Ok(())
         });
-        let counted = on(scope, &way.server, || {
-            std::thread::sleep(duration / 5);
-            let before = (cpu_nanos(pids)?, received_frames()?);
-            std::thread::sleep(duration);
-            let after = (cpu_nanos(pids)?, received_frames()?);
-            stop.store(true, Ordering::Relaxed);
-            Ok((after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64)
-        });
-        let sender = on(scope, &way.client, || {
+        let _ = is_ready.recv();
+        let sender = on(scope, &way.client, move || {
             let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
             socket.connect(address)?;
-            while !stop.load(Ordering::Relaxed) {
-                // a full queue is what this is about; a refused port is none of our business
-                let _ = socket.send(&[7; 18]);
+            let (packet, start, mut sent) = ([7; 1400], Instant::now(), 0_u32);
+            while start.elapsed() < duration {
+                let due = (start.elapsed().as_secs_f64() * f64::from(RATE)) as u32;
+                while sent < due {
+                    // one that the machine itself drops is lost as well
+                    let _ = socket.send(&packet);
+                    sent += 1;
+                }
+                std::thread::sleep(TICK);
             }
-            Ok(())
+            // the last word, more than once: it could get lost, too
+            for _ in 0..3 {
+                std::thread::sleep(Duration::from_millis(10));
+                let _ = socket.send(&[]);
+            }
+            Ok(sent)
         });
-        let result = join(counted);
-        stop.store(true, Ordering::Relaxed);
-        join(sender)?;
-        join(receiver)?;
-        result
+        let sent = join(sender)?;
+        let received = join(receiver)?;
+        Ok(100.0 * f64::from(sent.saturating_sub(received)) / f64::from(sent.max(1)))
     })
 }

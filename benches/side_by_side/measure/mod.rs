@@ -1,11 +1,13 @@
 //! What is measured, with plain sockets: threads that have entered a namespace and talk as any program would.
 //!
 //! No tool is needed for it, and sender and receiver are the same for every system, so what differs between two
-//! rounds is the switch in the middle. Nothing waits for ever, because the switch may be gone: whoever has heard
+//! slices is the switch in the middle. Nothing waits for ever, because the switch may be gone: whoever has heard
 //! nothing for [`PATIENCE`] gives up.
 
 mod datagrams;
+mod frames;
 mod processes;
+mod stations;
 mod streams;
 
 use std::fs::File;
@@ -17,8 +19,10 @@ use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-pub(crate) use datagrams::{cpu_per_frame, round_trip};
-pub(crate) use processes::{confine, count_cpus, cpu_nanos, resident_mib};
+pub(crate) use datagrams::{loss, round_trip};
+pub(crate) use frames::{Pace, cost_of_datagrams, cost_to_stations};
+pub(crate) use processes::{Idle, confine, count_cpus, cpu_nanos, cpus, resident_mib};
+pub(crate) use stations::{Crowd, learned, teach};
 pub(crate) use streams::{Amount, calls, tcp};
 
 /// The TCP ports that the servers listen at, for a gateway to publish.
@@ -34,6 +38,11 @@ pub(crate) struct Way {
     pub(crate) client: String,
     pub(crate) server: String,
     pub(crate) address: Ipv4Addr,
+}
+
+/// Does `work` inside the namespace, on a thread that is gone afterwards.
+pub(crate) fn inside<T: Send>(netns: &str, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| join(on(scope, netns, work)))
 }
 
 /// Runs `work` on a thread inside the namespace.

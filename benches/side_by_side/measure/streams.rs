@@ -1,8 +1,8 @@
 //! TCP: how much gets through, and how many connections come and go.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -16,35 +16,58 @@ const CALLERS: usize = 4;
 const CALLS_MAX: usize = 48_000;
 
 /// How many of something there were, and how many a second.
+#[derive(Default)]
 pub(crate) struct Amount {
     pub(crate) total: f64,
     pub(crate) per_second: f64,
 }
 
-/// Gigabits that arrive at the server over `streams` TCP connections.
+impl Amount {
+    /// What two did at the same time.
+    fn and(self, other: Self) -> Self {
+        Self { total: self.total + other.total, per_second: self.per_second + other.per_second }
+    }
+}
+
+/// Gigabits that arrive at the server over `streams` TCP connections within `duration`, once they have had a fifth of it
+/// to get up to speed. What arrives before or after is in the total, but not in the rate.
 pub(crate) fn tcp(way: &Way, streams: usize, duration: Duration) -> io::Result<Amount> {
     let address = SocketAddr::from((way.address, STREAMS));
+    let warm_up = duration / 5;
     std::thread::scope(|scope| {
         let (ready, is_ready) = crossbeam_channel::bounded(1);
+        let (go, all_go) = crossbeam_channel::bounded(streams);
         let server = on(scope, &way.server, move || {
             let listener = listen(STREAMS)?;
             let _ = ready.send(());
             let connections = (0..streams).map(|_| accept(&listener)).collect::<io::Result<Vec<_>>>()?;
-            let start = Instant::now();
-            let bytes: u64 = std::thread::scope(|scope| {
-                let sinks: Vec<_> = connections.into_iter().map(|c| scope.spawn(move || sink(c))).collect();
-                sinks.into_iter().map(|sink| sink.join().unwrap_or(0)).sum()
-            });
-            let total = bytes as f64 * 8.0 / 1e9;
-            Ok(Amount { total, per_second: total / start.elapsed().as_secs_f64() })
+            // one clock for all, so that nobody is measured while he does not know yet that it has begun
+            let begun = Instant::now();
+            for _ in 0..streams {
+                // who does not listen has failed, and says so himself
+                let _ = go.send(begun);
+            }
+            let window = begun + warm_up..begun + warm_up + duration;
+            std::thread::scope(|scope| {
+                let sink = |connection| scope.spawn(|| sink(connection, &window));
+                let sinks: Vec<_> = connections.into_iter().map(sink).collect();
+                sinks.into_iter().map(join).try_fold(Amount::default(), |sum, one| Ok(sum.and(one?)))
+            })
         });
         let _ = is_ready.recv();
-        let clients: Vec<_> =
-            (0..streams).map(|_| on(scope, &way.client, move || source(address, duration))).collect();
-        for client in clients {
-            join(client)?;
-        }
-        join(server)
+        let clients: Vec<_> = (0..streams)
+            .map(|_| {
+                let all_go = all_go.clone();
+                on(scope, &way.client, move || {
+                    let connection = connect(address)?;
+                    let begun = all_go.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+                    source(connection, begun + warm_up + duration)
+                })
+            })
+            .collect();
+        let sent = clients.into_iter().map(join).collect::<io::Result<Vec<_>>>();
+        let received = join(server);
+        sent.and(received)
     })
 }
 
@@ -66,10 +89,7 @@ pub(crate) fn calls(way: &Way, duration: Duration) -> io::Result<Amount> {
             (0..CALLERS).map(|_| on(scope, &way.client, move || call(address, duration))).collect();
         let each: Vec<_> = clients.into_iter().map(join).collect();
         join(server)?;
-        each.into_iter().try_fold(Amount { total: 0.0, per_second: 0.0 }, |sum, one| {
-            let one = one?;
-            Ok(Amount { total: sum.total + one.total, per_second: sum.per_second + one.per_second })
-        })
+        each.into_iter().try_fold(Amount::default(), |sum, one| Ok(sum.and(one?)))
     })
 }
 
@@ -94,29 +114,34 @@ fn patient(connection: TcpStream) -> io::Result<TcpStream> {
     Ok(connection)
 }
 
-fn source(address: SocketAddr, duration: Duration) -> io::Result<()> {
-    let mut connection = connect(address)?;
+fn source(mut connection: TcpStream, end: Instant) -> io::Result<()> {
     let chunk = vec![0x5a; 256 * 1024];
-    let start = Instant::now();
-    while start.elapsed() < duration {
+    while Instant::now() < end {
         connection.write_all(&chunk)?;
     }
     Ok(())
 }
 
-fn sink(mut connection: TcpStream) -> u64 {
+fn sink(mut connection: TcpStream, window: &Range<Instant>) -> io::Result<Amount> {
     let mut chunk = vec![0; 256 * 1024];
-    let mut total = 0;
-    while let Ok(count @ 1..) = connection.read(&mut chunk) {
-        total += count as u64;
+    let (mut total, mut within) = (0, 0);
+    loop {
+        let count = connection.read(&mut chunk)?;
+        if count == 0 {
+            break;
+        }
+        total += count;
+        if window.contains(&Instant::now()) {
+            within += count;
+        }
     }
-    total
+    let gigabits = |bytes: usize| bytes as f64 * 8.0 / 1e9;
+    let seconds = (window.end - window.start).as_secs_f64();
+    Ok(Amount { total: gigabits(total), per_second: gigabits(within) / seconds })
 }
 
 /// One caller's calls.
 fn call(address: SocketAddr, duration: Duration) -> io::Result<Amount> {
-    // above the servers' own: they answer here in their turn, and a port is not free at once
-    fs::write("/proc/sys/net/ipv4/ip_local_port_range", "10000 65535")?;
     let mut packet = [7; 64];
     let mut count = 0;
     let start = Instant::now();

@@ -4,18 +4,20 @@
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
+use super::machines::Machines;
+use super::running::{Programs, Running, ip, run};
 use super::switches::{bridge_filters_nothing, veth_pairs};
-use super::{A, B, Programs, Running, S, ip, run};
 use crate::measure::{CALLS, STREAMS};
 
 impl Running {
     pub(super) fn vswitchd_gateway(&mut self, programs: &Programs) -> io::Result<()> {
-        self.run_vswitchd(programs, &networks())
+        self.run_vswitchd(programs, &networks(&self.machines))
     }
 }
 
 /// The file of the lab.
-fn networks() -> String {
+fn networks(machines: &Machines) -> String {
+    let Machines { a, b, .. } = machines;
     let published = for_each_port(|port| {
         format!("[[router.publish]]\nlisten = \"10.77.0.1:{port}\"\nto = \"10.78.0.2:{port}\"\n")
     });
@@ -32,14 +34,14 @@ name = "port-a"
 network = "docker0"
 kind = "tap"
 interface = "eth0"
-netns = "{A}"
+netns = "{a}"
 
 [[port]]
 name = "port-b"
 network = "lan"
 kind = "tap"
 interface = "eth0"
-netns = "{B}"
+netns = "{b}"
 
 [[router]]
 name = "gw"
@@ -60,16 +62,17 @@ role = "outside"
 }
 
 /// The kernel as Docker sets it up: the guest's veth on the bridge `docker0`, the LAN's veth as it is.
-pub(super) fn linux_gateway() -> io::Result<()> {
-    veth_pairs()?;
-    bridge_filters_nothing()?;
-    ip(&["-n", S, "link", "add", "docker0", "type", "bridge"])?;
-    ip(&["-n", S, "link", "set", "port-a", "master", "docker0"])?;
-    ip(&["-n", S, "address", "add", "10.78.0.1/24", "dev", "docker0"])?;
-    ip(&["-n", S, "address", "add", "10.77.0.1/24", "dev", "port-b"])?;
-    ip(&["-n", S, "link", "set", "docker0", "up"])?;
-    run("ip", &["netns", "exec", S, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
-    load(&["ip", "netns", "exec", S])
+pub(super) fn linux_gateway(machines: &Machines) -> io::Result<()> {
+    veth_pairs(machines)?;
+    bridge_filters_nothing(machines)?;
+    let s = machines.s.as_str();
+    ip(&["-n", s, "link", "add", "docker0", "type", "bridge"])?;
+    ip(&["-n", s, "link", "set", "port-a", "master", "docker0"])?;
+    ip(&["-n", s, "address", "add", "10.78.0.1/24", "dev", "docker0"])?;
+    ip(&["-n", s, "address", "add", "10.77.0.1/24", "dev", "port-b"])?;
+    ip(&["-n", s, "link", "set", "docker0", "up"])?;
+    run("ip", &["netns", "exec", s, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
+    load(&["ip", "netns", "exec", s])
 }
 
 /// Tries the rules in a namespace that is gone at once: the program may be there, and the kernel refuse.
