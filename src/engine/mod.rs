@@ -16,6 +16,7 @@ mod capture;
 mod engines;
 mod island;
 mod monitor;
+mod patience;
 mod switch;
 mod turn;
 

@@ -3,7 +3,8 @@
 //! mio reports readiness once, when it begins (edge-triggered), so a port that was ready stays on a list until a
 //! read found it empty. A turn gives each port on the list one batch, and the poll is asked for newly ready ports after a few
 //! turns: a port that never runs dry costs the others a few batches of delay, never more. While the list is not empty the poll only looks; otherwise it sleeps until a
-//! frame, a command or the fabric's next deadline. The clock is read once per turn.
+//! frame, a command or the fabric's next deadline; before that it looks for a while, if that has been of use ([`super::patience`]).
+//! The clock is read once per turn.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use mio::{Events, Poll, Token};
 
+use super::patience::Patience;
 use super::switch::Switch;
 use super::{Command, Event, report};
 use crate::frame::PortId;
@@ -36,18 +38,28 @@ pub(super) fn run(
     notify: &dyn Fn(),
 ) {
     let mut events = Events::with_capacity(EVENTS_PER_POLL);
+    let mut patience = Patience::default();
     let mut unreported = None;
     let mut more_commands = false;
     loop {
         let now = clock.now();
-        let sleep = if switch.is_busy() || more_commands { Some(Duration::ZERO) } else { switch.sleep(now) };
+        let busy = switch.is_busy() || more_commands;
+        let looks = !busy && patience.looks(now);
+        if looks {
+            std::thread::yield_now();
+        }
+        let sleep = if busy || looks { Some(Duration::ZERO) } else { switch.sleep(now) };
         if let Err(error) = poll.poll(&mut events, sleep)
             && error.kind() != io::ErrorKind::Interrupted
         {
             // epoll itself is broken (no memory): better slow than dead
             std::thread::yield_now();
         }
-        switch.stats.wakeups += u64::from(sleep != Some(Duration::ZERO));
+        let slept = sleep != Some(Duration::ZERO);
+        switch.stats.wakeups += u64::from(slept);
+        if !events.is_empty() && !busy {
+            patience.met(clock.now(), slept);
+        }
         for event in &events {
             match event.token() {
                 WAKE => more_commands = true,
