@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// The longest it looks.
-const MOST: Duration = Duration::from_micros(50);
+/// The longest it looks: as long as a machine that was woken takes to answer. Longer costs CPU, and makes nothing faster.
+const MOST: Duration = Duration::from_micros(30);
 /// Where patience begins.
 const LEAST: Duration = Duration::from_micros(10);
 
@@ -65,14 +65,12 @@ mod tests {
     fn it_grows_with_what_comes_soon_and_goes_with_what_does_not() {
         let mut patience = Patience::default();
         let table = [
-            (30, false, "nothing is known yet"),
-            (30, false, "ten microseconds are not enough"),
-            (30, false, "nor are twenty"),
-            (30, true, "forty are"),
-            (49, false, "longer than that, but not too long"),
-            (49, true, "the most there is"),
-            (30, true, "and it stays"),
-            (51, false, "too long a wait to look for"),
+            (25, false, "nothing is known yet"),
+            (25, false, "ten microseconds are not enough"),
+            (25, false, "nor are twenty"),
+            (25, true, "thirty are"),
+            (30, true, "the most there is"),
+            (31, false, "too long a wait to look for"),
             (5, false, "so it sleeps at once"),
             (5, true, "until something comes soon again"),
         ];
