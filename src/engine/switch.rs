@@ -24,6 +24,7 @@ use super::capture::Captures;
 use super::monitor::Monitors;
 use crate::fabric::{Change, Fabric};
 use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
+use crate::port::coalesce::coalesce;
 use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
 
@@ -37,6 +38,10 @@ const BYTES_PER_TURN: usize = 32 * 1024;
 
 /// While there is always a port that is ready, how long until the fabric is asked again what is due: it asks every device.
 const ASK: Duration = Duration::from_millis(1);
+
+/// For how many batches the segments of a port are not joined after some large frame of its had to be cut on the way out: what
+/// is cut again is joined for nothing.
+const APART: u16 = 256;
 
 /// Refused frames in a row after which a port rests.
 const REFUSED_MAX: usize = BATCH_MAX;
@@ -89,6 +94,8 @@ struct Slot {
     ready: bool,
     /// Frames in a row that its guards refused.
     refused: usize,
+    /// For how many batches segments that come in here are not joined.
+    apart: u16,
     /// What leaves here of the current batch.
     outgoing: Vec<Outgoing>,
 }
@@ -219,13 +226,21 @@ impl Switch {
         let Some(slot) = &mut self.slots[usize::from(id.0)] else { return Served::Idle };
         let Some(port) = &mut slot.port else { return Served::Idle };
         let received = port.receive(&mut self.pool, &mut self.batch, frames_max, BYTES_PER_TURN);
+        if slot.apart == 0 {
+            coalesce(&mut self.batch, &mut self.pool);
+        }
+        slot.apart = slot.apart.saturating_sub(1);
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
             self.captures.look(&self.batch);
             self.fabric.receive(&mut self.batch, self.now);
             tired = slot.is_tired(&self.batch);
-            self.finish();
+            if self.finish()
+                && let Some(slot) = self.slot(id)
+            {
+                slot.apart = APART;
+            }
         }
         match received {
             Received::Gone(error) => Served::Gone(error),
@@ -235,21 +250,26 @@ impl Switch {
         }
     }
 
-    /// Sees a batch off that the fabric has decided on.
-    fn finish(&mut self) {
+    /// Sees a batch off that the fabric has decided on. Whether a large frame of it had to be cut.
+    fn finish(&mut self) -> bool {
+        let mut cut = false;
         if !self.batch.is_empty() {
             self.captures.record(&self.batch, self.now);
-            self.send();
+            cut = self.send();
             self.batch.clear(|buffer| self.pool.give(buffer));
         }
+        cut
     }
 
-    /// Hands the batch's deliveries to the ports.
-    fn send(&mut self) {
+    /// Hands the batch's deliveries to the ports. Whether a large frame had to be cut for one.
+    fn send(&mut self) -> bool {
+        let mut cut = false;
         let (frames, deliveries) = self.batch.outgoing();
         for delivery in deliveries {
             // a port that was never opened here gets nothing
             let Some(Some(slot)) = self.slots.get_mut(usize::from(delivery.port.0)) else { continue };
+            cut |= frames[usize::from(delivery.frame)].offload.is_gso()
+                && slot.port.as_ref().is_some_and(Port::cuts);
             let outgoing = &mut slot.outgoing;
             if outgoing.is_empty() {
                 self.sending.push(delivery.port);
@@ -263,6 +283,7 @@ impl Switch {
             }
             slot.outgoing.clear();
         }
+        cut
     }
 
     /// The port's interface is gone: nobody else notices but those who spoke with it.

@@ -10,6 +10,8 @@
 //! may bear PSH; no other flags than ACK and ECE; and checksums that are right, since they are made anew. Frames of one stream
 //! never change their order, and those of others may pass between.
 //!
+//! It pays only if whoever receives takes large frames: the engine, which knows that, decides when to join.
+//!
 //! It never joins what was joined or large before, cuts nothing, and looks at no more than [`STREAMS_MAX`] streams at a time.
 
 use super::Pool;
@@ -54,7 +56,7 @@ struct Streams {
 }
 
 /// Joins what can be joined of the frames that were received.
-pub(super) fn coalesce(batch: &mut Batch, pool: &mut Pool) {
+pub fn coalesce(batch: &mut Batch, pool: &mut Pool) {
     if batch.received() < 2 {
         return;
     }

@@ -24,7 +24,7 @@
 //! A network namespace is entered by a thread that does nothing else and ends ([`open`]); afterwards the
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
-mod coalesce;
+pub mod coalesce;
 mod dhcp;
 mod front;
 pub mod open;
@@ -147,8 +147,7 @@ impl Port {
     }
 
     /// Reads frames into the batch until it is full, `frames_max` are read, about `bytes_max` bytes are read, or
-    /// there are no more. Bad ones are counted, not handed on. Segments of a stream that lie behind each other become one large
-    /// frame; each counts. Never blocks.
+    /// there are no more. Bad ones are counted, not handed on. Never blocks.
     pub fn receive(
         &mut self,
         pool: &mut Pool,
@@ -157,13 +156,11 @@ impl Port {
         bytes_max: usize,
     ) -> Received {
         let mut budget = Budget { frames: frames_max, bytes: bytes_max };
-        let received = match self {
+        match self {
             Self::Packet(port) => port.receive(pool, batch, &mut budget),
             Self::PlainTap(port) => port.receive(pool, batch, &mut budget),
             Self::Tap(port) => port.receive(pool, batch, &mut budget),
-        };
-        coalesce::coalesce(batch, pool);
-        received
+        }
     }
 
     /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is
@@ -174,6 +171,11 @@ impl Port {
             Self::PlainTap(port) => port.send(frames, which),
             Self::Tap(port) => port.send(frames, which),
         }
+    }
+
+    /// Whether its interface takes no large frames, so that they have to be cut here.
+    pub fn cuts(&self) -> bool {
+        matches!(self, Self::PlainTap(_))
     }
 
     /// What happened here so far, with what only the kernel has counted: a system call, for those who look.
