@@ -15,10 +15,14 @@ use super::nat::rewrite::{self, Ends, Place};
 use super::{Plane, Router};
 use crate::frame::{LegIndex, Offload, Passage};
 use crate::time::Time;
-use crate::wire::datagram::{self, Datagram, Options};
+use crate::wire::datagram::{self, Datagram, Options, TCP};
 use crate::wire::ip::{ETHER_TYPE_IPV4, ETHER_TYPE_IPV6};
 use crate::wire::mac::Mac;
 use crate::wire::packet::Packet;
+
+/// Where the flags of TCP are, and which of them opens a connection.
+const FLAGS_AT: usize = 13;
+const SYN: u8 = 2;
 
 /// How a packet goes along its lane.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +75,13 @@ impl Router {
         let size = segment(&datagram, &bytes[..datagram.len], offload).unwrap_or(datagram.len);
         let (place, partial, ttl) = (Place::of(&datagram), is_own(unfinished, &datagram), datagram.ttl - 1);
         let packet = Packet::of(datagram, bytes);
+        // only a SYN says how long segments may be
+        let may_open =
+            packet.protocol == TCP && packet.payload.get(FLAGS_AT).is_none_or(|flags| flags & SYN != 0);
         let (translation, (lane, to, src)) = nat.pursue(&packet, unfinished.is_some(), now, |step| {
             let lane = lanes.get(step.lane).filter(|lane| (lane.from, lane.state) == (leg, step.state))?;
             let out = interfaces.get(lane.to)?;
-            if out.clamp_mss || size > usize::from(out.mtu) {
+            if (out.clamp_mss && may_open) || size > usize::from(out.mtu) {
                 return None;
             }
             let next_hop = lane.via.unwrap_or_else(|| step.to.ip(ipv6));
