@@ -12,7 +12,7 @@
 //!
 //! It pays only if whoever receives takes large frames: the engine, which knows that, decides when to join.
 //!
-//! It never joins what was joined or large before, cuts nothing, and looks at no more than [`STREAMS_MAX`] streams at a time.
+//! It never joins what was joined or large before, cuts nothing, and looks at no more than four streams at a time.
 
 use super::Pool;
 use crate::frame::{Batch, Frame, Gso, Offload};
