@@ -55,11 +55,7 @@ impl Traveller for Flight<'_> {
                 let now = self.now;
                 if let Some(along) = router.shortcut(leg, &passage, &frame.offload, now) {
                     let payload = headers.payload;
-                    return self.write(branch, along.leg, along.ends, |frame| {
-                        if let Some(packet) = frame.get_mut(payload..) {
-                            along.write(packet);
-                        }
-                    });
+                    return self.write(branch, along.leg, along.ends, |frame| along.write(frame, payload));
                 }
                 let out = self.outbox.of(node);
                 let decision = router.decide(leg, &passage, &frame.offload, now);
@@ -130,12 +126,7 @@ impl Flight<'_> {
             branch.frame = copy as u16;
         }
         let frame = self.batch.frame_mut(usize::from(branch.frame));
-        let bytes = frame.bytes_mut();
-        if let Some(head) = bytes.first_chunk_mut::<12>() {
-            head[..6].copy_from_slice(&dst.0);
-            head[6..].copy_from_slice(&src.0);
-        }
-        write(bytes);
+        write(frame.bytes_mut());
         branch.edit = branch.edit.as_addressed();
         if usize::from(branch.frame) == self.index {
             (self.headers.dst, self.headers.src) = (dst, src);

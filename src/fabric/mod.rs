@@ -51,6 +51,9 @@ use crate::wire::mac::Mac;
 /// How many expired entries one [`Fabric::tick`] clears away at most, over all devices: some ten microseconds.
 const TICK_BUDGET: usize = 256;
 
+/// From how many frames on it pays to look for what they need at once.
+const FORESEEN_LEAST: usize = 8;
+
 /// Everything the core is.
 #[derive(Debug)]
 pub struct Fabric {
@@ -144,7 +147,7 @@ impl Fabric {
     #[inline]
     fn foresee(&mut self, batch: &Batch) {
         let frames = &batch.frames()[..batch.received()];
-        if let [first, .., _] = frames
+        if let Some(first) = frames.first().filter(|_| frames.len() >= FORESEEN_LEAST)
             && let Some(Leg { node, .. }) = self.port(first.ingress).map(|port| port.leg)
         {
             self.foresee_at(

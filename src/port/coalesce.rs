@@ -43,11 +43,9 @@ struct Stream {
     joined: u16,
     /// The sequence number that comes next.
     next: u32,
-    /// No more: the last segment was short or pushed.
-    closed: bool,
 }
 
-/// What is being joined.
+/// What is being joined: at most one frame of a stream.
 #[derive(Debug, Default)]
 struct Streams {
     open: [Option<Stream>; STREAMS_MAX],
@@ -74,31 +72,34 @@ impl Streams {
         };
         let Segment::Tcp { layout, payload, mergeable } = segment else { return false };
         let bytes = frame.bytes();
-        let is_same =
-            |stream: &&mut Stream| same_stream(kept[stream.place].bytes(), bytes, &stream.layout, &layout);
-        if let Some(stream) = self.open.iter_mut().flatten().find(is_same) {
+        let last = bytes[layout.transport + FLAGS_AT] & PSH != 0;
+        let is_same = |open: &&mut Option<Stream>| {
+            open.is_some_and(|own| same_stream(kept[own.place].bytes(), bytes, &own.layout, &layout))
+        };
+        if let Some(open) = self.open.iter_mut().find(is_same)
+            && let Some(mut stream) = open.take()
+        {
             let head = &mut kept[stream.place];
             if mergeable && stream.accepts(head, frame, &layout, payload) {
                 stream.join(head, frame, &layout, payload);
+                *open = Some(stream).filter(|stream| !last && payload == stream.size);
                 return true;
             }
-            stream.closed = true;
         }
-        if mergeable {
+        if mergeable && !last {
             self.open(Stream {
                 place: kept.len(),
                 layout,
                 size: payload,
                 joined: 0,
                 next: sequence(bytes, &layout).wrapping_add(payload as u32),
-                closed: bytes[layout.transport + FLAGS_AT] & PSH != 0,
             });
         }
         false
     }
 
     fn open(&mut self, stream: Stream) {
-        let free = self.open.iter().position(|open| open.is_none_or(|open| open.closed));
+        let free = self.open.iter().position(Option::is_none);
         let at = free.unwrap_or(self.oldest);
         self.open[at] = Some(stream);
         self.oldest = (at + 1) % STREAMS_MAX;
@@ -111,7 +112,7 @@ impl Stream {
         let (a, b) = (head.bytes(), frame.bytes());
         let Layout { network, transport, payload: end, ipv6 } = self.layout;
         let grown = a.len() - network + payload;
-        if self.closed || payload > self.size || grown > PACKET_MAX || sequence(b, layout) != self.next {
+        if payload > self.size || grown > PACKET_MAX || sequence(b, layout) != self.next {
             return false;
         }
         // all of the IP header but its length, identification and checksum
@@ -145,7 +146,6 @@ impl Stream {
         let pushed = bytes[layout.transport + FLAGS_AT] & PSH;
         self.joined += 1;
         self.next = self.next.wrapping_add(payload as u32);
-        self.closed = pushed != 0 || payload < self.size;
         let Layout { network, transport, payload: end, ipv6 } = self.layout;
         let (offload, gso) = (head.offload, if ipv6 { Gso::TcpV6 } else { Gso::TcpV4 });
         let bytes = head.bytes_mut();

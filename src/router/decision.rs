@@ -63,13 +63,18 @@ impl Onward {
     /// written, and nothing moves.
     pub fn write(&self, frame: &mut [u8], payload: usize) {
         let Some((mac, _)) = self.neighbour else { return };
-        if let Some(head) = frame.first_chunk_mut::<12>() {
-            head[..6].copy_from_slice(&mac.0);
-            head[6..].copy_from_slice(&self.src.0);
-        }
+        address(frame, self.src, mac);
         if let Some(packet) = frame.get_mut(payload..) {
             self.rewrite.apply_at(self.place, packet, self.partial);
         }
+    }
+}
+
+/// Writes whom a frame is from and to.
+pub(super) fn address(frame: &mut [u8], src: Mac, dst: Mac) {
+    if let Some(head) = frame.first_chunk_mut::<12>() {
+        head[..6].copy_from_slice(&dst.0);
+        head[6..].copy_from_slice(&src.0);
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! It never drops, answers, cuts, copies or keeps a packet, and opens or ends no session.
 
-use super::decision::{is_own, segment, unfinished};
+use super::decision::{address, is_own, segment, unfinished};
 use super::gateway::Gateway;
 use super::nat::rewrite::{self, Ends, Place};
 use super::{Plane, Router};
@@ -38,11 +38,15 @@ pub struct Along {
 }
 
 impl Along {
-    /// Writes the packet as it goes on: addresses, ports, checksums and hop limit.
+    /// Writes the frame as it goes on; its packet starts at byte `payload`: addresses, ports, checksums and hop limit.
     #[inline]
-    pub fn write(&self, packet: &mut [u8]) {
-        rewrite::translate_own(packet, self.place, &self.translation, self.partial);
-        datagram::set_ttl(packet, self.ttl);
+    pub fn write(&self, frame: &mut [u8], payload: usize) {
+        let (src, dst) = self.ends;
+        address(frame, src, dst);
+        if let Some(packet) = frame.get_mut(payload..) {
+            rewrite::translate_own(packet, self.place, &self.translation, self.partial);
+            datagram::set_ttl(packet, self.ttl);
+        }
     }
 }
 
