@@ -6,6 +6,7 @@
 mod netns;
 
 use std::hint::black_box;
+use std::num::NonZero;
 use std::os::fd::AsFd;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -90,7 +91,8 @@ fn port(kind: PortKind) -> Option<(Netns, Port)> {
     if kind == PortKind::Raw {
         netns.add_veth("port0", &netns, "peer");
     }
-    let port = Port::open(PortId(0), kind, "port0", Some(netns.0.as_fd())).expect("a port of our own");
+    let port = Port::open(PortId(0), kind, "port0", NonZero::<usize>::MIN, Some(netns.0.as_fd()))
+        .expect("a port of our own");
     netns.set_up("port0", true);
     Some((netns, port))
 }

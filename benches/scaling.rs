@@ -23,6 +23,7 @@ mod netns;
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::sync::Barrier;
 use std::thread;
@@ -146,7 +147,9 @@ fn costs(walk: f64, rounds: u32) -> Costs {
 fn calls(rounds: u32) -> Option<(f64, f64)> {
     let netns = Netns::new()?;
     netns.without_ipv6();
-    let mut port = Port::open(PortId(0), PortKind::Tap, "port0", Some(netns.0.as_fd())).expect("of our own");
+    let mut port =
+        Port::open(PortId(0), PortKind::Tap, "port0", NonZero::<usize>::MIN, Some(netns.0.as_fd()))
+            .expect("of our own");
     netns.set_up("port0", true);
     // what is sent on the interface comes out of the TAP
     let mut sender = netns.enter(|| sender("port0"));

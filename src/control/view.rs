@@ -211,7 +211,7 @@ pub struct StatsView {
     pub batches: u64,
     /// Stations remembered on all networks.
     pub stations: usize,
-    /// The engines, each a thread.
+    /// The threads of the engines.
     pub engines: Vec<EngineView>,
 }
 
@@ -220,9 +220,9 @@ pub struct StatsView {
 pub struct EngineView {
     /// The thread's name.
     pub name: String,
-    /// The networks and routers that live on it.
+    /// The networks and routers that live there.
     pub devices: Vec<String>,
-    /// How many ports are plugged into them.
+    /// How many ports it reads.
     pub ports: usize,
     /// Frames it has received, whatever lived on it then.
     pub received: u64,

@@ -10,9 +10,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::engine::Engine;
+use super::switch::Tally;
 use super::turn::Clock;
-use super::{Engine, Event, Stopped, Switch};
-use crate::frame::NodeId;
+use super::{Event, Stopped, Switch};
+use crate::frame::{NodeId, PortId};
+use crate::port::Port;
 use crate::time::Time;
 
 /// More threads than this have nothing to share: the fixed buffers of each count.
@@ -45,9 +48,8 @@ impl Engines {
     /// As with [`Engines::start`]; those that were started stay.
     pub fn grow(&mut self, count: usize) -> io::Result<()> {
         while self.engines.len() < count.min(ENGINES_MAX) {
-            let notify = Arc::clone(&self.notify);
-            let name = format!("engine-{}", self.engines.len());
-            let new = Engine::start(name, self.clock, self.hash_key, move || notify())?;
+            let number = self.engines.len();
+            let new = Engine::start(number, self.clock, self.hash_key, Arc::clone(&self.notify))?;
             if let Some(first) = self.engines.first() {
                 let shared = first.with(|switch| (switch.captures.list(), switch.monitors.list()));
                 let (captures, watchers) = shared.map_err(io::Error::other)?;
@@ -81,8 +83,8 @@ impl Engines {
         self.engines.get(engine).ok_or(Stopped)?.with(work)
     }
 
-    /// Runs one function on each of the threads, all at the same time, and returns what they returned, in the order of the
-    /// engines. `work` makes the function for the engine of a number.
+    /// Runs one function on the first thread of each engine, all at the same time, and returns what they returned, in the
+    /// order of the engines. `work` makes the function for the engine of a number.
     ///
     /// # Errors
     /// [`Stopped`] if one of the threads has ended.
@@ -90,9 +92,71 @@ impl Engines {
         &self,
         mut work: impl FnMut(usize) -> W,
     ) -> Result<Vec<T>, Stopped> {
-        let asked = self.engines.iter().enumerate().map(|(number, engine)| engine.ask(work(number)));
+        let asked =
+            self.engines.iter().enumerate().map(|(number, engine)| engine.workers().0.ask(work(number)));
         let asked: Vec<_> = asked.collect::<Result<_, Stopped>>()?;
         asked.into_iter().map(|answer| answer.recv().map_err(|_| Stopped)).collect()
+    }
+
+    /// Runs a function on every thread, one after the other.
+    ///
+    /// # Errors
+    /// [`Stopped`] if one of the threads has ended.
+    pub fn each_thread<W: FnOnce(&mut Switch) + Send + 'static>(
+        &self,
+        mut work: impl FnMut() -> W,
+    ) -> Result<(), Stopped> {
+        for engine in &self.engines {
+            let (first, others) = engine.workers();
+            std::iter::once(first).chain(others).try_for_each(|worker| worker.with(work()))?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the engine of that number has so many threads.
+    ///
+    /// # Errors
+    /// What the operating system says when there can be no more.
+    pub fn staff(&mut self, engine: usize, threads: usize) -> io::Result<()> {
+        self.engines.get_mut(engine).map_or(Ok(()), |engine| engine.grow(threads))
+    }
+
+    /// How many threads the engine of that number has.
+    pub fn threads(&self, engine: usize) -> usize {
+        self.engines.get(engine).map_or(0, Engine::threads)
+    }
+
+    /// Puts an open port into its place at that engine: from now on it is read and written. Its place in the fabric is made by
+    /// [`crate::fabric::Change::AddPort`], before or after.
+    ///
+    /// # Errors
+    /// What the poll says, or that the thread has ended; the port is closed then.
+    pub fn attach(&self, engine: usize, id: PortId, port: Port) -> io::Result<()> {
+        self.engines.get(engine).ok_or(Stopped).map_err(io::Error::other)?.attach(id, port)
+    }
+
+    /// Takes a port out of its place, to be closed by whoever wants it closed.
+    ///
+    /// # Errors
+    /// [`Stopped`] if one of the threads has ended.
+    pub fn detach(&self, engine: usize, id: PortId) -> Result<Option<Port>, Stopped> {
+        self.engines.get(engine).ok_or(Stopped)?.detach(id)
+    }
+
+    /// Closes what is left of a port after [`Event::PortGone`]; false if it has been opened again meanwhile.
+    ///
+    /// # Errors
+    /// [`Stopped`] if one of the threads has ended.
+    pub fn bury(&self, engine: usize, id: PortId) -> Result<bool, Stopped> {
+        self.engines.get(engine).ok_or(Stopped)?.bury(id)
+    }
+
+    /// What the threads of that engine, but for the first, have counted about themselves and at these ports.
+    ///
+    /// # Errors
+    /// [`Stopped`] if one of the threads has ended.
+    pub fn tally_others(&self, engine: usize, ports: &[PortId]) -> Result<Vec<Tally>, Stopped> {
+        self.engines.get(engine).ok_or(Stopped)?.tally_others(ports)
     }
 
     /// Hands devices, with everything that is plugged into them, from one engine to another. Their frames wait meanwhile in
@@ -101,19 +165,20 @@ impl Engines {
     /// # Errors
     /// [`Stopped`] if one of the threads has ended.
     pub fn hand_over(&self, nodes: Vec<NodeId>, from: usize, to: usize) -> Result<bool, Stopped> {
-        let Some(island) = self.with(from, move |switch| switch.take_island(&nodes))? else {
-            return Ok(false);
+        let (from, to) = (self.engines.get(from).ok_or(Stopped)?, self.engines.get(to).ok_or(Stopped)?);
+        let shares = from.take_shares(&nodes)?;
+        let Some(mut island) = from.with(move |switch| switch.take_island(&nodes))? else {
+            return from.put_shares(shares).map(|()| false);
         };
-        match self.with(to, move |switch| switch.put_island(island))? {
-            Ok(()) => Ok(true),
-            // it was there a moment ago, so there is room
-            Err(island) => self.with(from, move |switch| switch.put_island(*island).is_err()).map(|_| false),
-        }
+        island.join(shares);
+        let Err(island) = to.put_island(island)? else { return Ok(true) };
+        // it was there a moment ago, so there is room
+        from.put_island(*island).map(|_| false)
     }
 
     /// The events so far; those of one engine in their order.
     pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
-        self.engines.iter().flat_map(Engine::events)
+        self.engines.iter().flat_map(|engine| engine.events())
     }
 
     /// What the clock counts from, as nanoseconds since 1970: to turn a [`Time`] into a date.

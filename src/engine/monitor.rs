@@ -55,6 +55,12 @@ impl Monitors {
         self.running.iter().map(|running| running.watcher.clone()).collect()
     }
 
+    /// Whether nobody watches.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Passes on what has happened. Whoever does not listen any more is forgotten.
     #[inline]
     pub(super) fn tell(&mut self, fabric: &mut Fabric, time: Time) {

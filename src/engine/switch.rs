@@ -1,4 +1,4 @@
-//! What the engine thread owns, and one turn of it.
+//! What a thread of an engine owns, and one turn of it.
 //!
 //! A turn takes each ready port once: read a batch, walk it through the fabric, hand the copies to the ports they
 //! leave through. A batch is limited in bytes as well as in frames, so that large frames are written while they are
@@ -9,20 +9,24 @@
 //! to read as any other. So that it is nobody else's loss, it rests after a batch worth of them: it is not read for a
 //! while, and what its guest sends meanwhile waits in the guest's own queue.
 //!
+//! If several threads serve the fabric, each has a `Switch` of its own with its share of the ports, and takes the fabric while a
+//! batch is walked, but not while it is read or written. The exception are batches in which frames leave that were
+//! not read just now (`engine::engine` says why).
+//!
 //! After birth nothing here allocates per frame.
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::Event;
+use super::baton::Baton;
 use super::capture::Captures;
 use super::monitor::Monitors;
-use crate::fabric::{Change, Fabric};
+use crate::fabric::Change;
 use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
 use crate::port::coalesce::coalesce;
 use crate::port::{Pool, Port, PortCounters, Received};
@@ -55,13 +59,26 @@ pub struct EngineStats {
     pub wakeups: u64,
     /// Batches that held at least one frame.
     pub batches: u64,
+    /// Frames received.
+    pub frames: u64,
+}
+
+/// A thread's counters.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// What it counts about itself.
+    pub stats: EngineStats,
+    /// How many ports it reads.
+    pub reads: usize,
+    /// What it has counted at its shares of some ports.
+    pub ports: Vec<(PortId, PortCounters)>,
 }
 
 /// Everything a frame meets.
 #[derive(Debug)]
 pub struct Switch {
-    /// The graph.
-    pub fabric: Fabric,
+    /// The graph. A function that is run between two turns has it.
+    pub fabric: Baton,
     /// Who listens in.
     pub captures: Captures,
     /// Who watches.
@@ -101,9 +118,9 @@ struct Slot {
 }
 
 impl Switch {
-    pub(super) fn new(hash_key: [u64; 2], registry: Registry) -> Self {
+    pub(super) fn new(fabric: Baton, registry: Registry) -> Self {
         Self {
-            fabric: Fabric::new(hash_key),
+            fabric,
             captures: Captures::default(),
             monitors: Monitors::default(),
             stats: EngineStats::default(),
@@ -121,29 +138,47 @@ impl Switch {
         }
     }
 
-    /// Puts an open port into its place: from now on it is read and written. Its place in the fabric is made by
-    /// [`Change::AddPort`], before or after.
+    /// Puts this thread's share of an open port into its place: from now on it is read and written. Its place in the fabric
+    /// is made by [`Change::AddPort`], before or after.
     ///
     /// # Errors
-    /// What the poll says; the port is closed then.
+    /// What the poll says; the share is closed then.
     pub fn attach(&mut self, id: PortId, mut port: Port) -> io::Result<()> {
         port.set_id(id);
         let token = Token(usize::from(id.0));
-        self.registry.register(&mut SourceFd(&port.as_raw_fd()), token, Interest::READABLE)?;
+        for reader in port.readers() {
+            self.registry.register(&mut SourceFd(&reader), token, Interest::READABLE)?;
+        }
+        let reads = port.queues() > 0;
         let slot = self.slots[usize::from(id.0)].get_or_insert_default();
         slot.outgoing.reserve(BATCH_MAX);
         slot.port = Some(port);
-        // frames may have arrived before the poll knew the descriptor
-        self.wake(id);
+        if reads {
+            // frames may have arrived before the poll knew the descriptor
+            self.wake(id);
+        }
         Ok(())
     }
 
-    /// Takes a port out of its place, to be closed by whoever wants it closed.
+    /// Takes this thread's share of a port out of its place, to be closed by whoever wants it closed.
     pub fn detach(&mut self, id: PortId) -> Option<Port> {
         let port = self.slot(id)?.port.take()?;
-        // fails only for a descriptor that the poll has forgotten already
-        let _ = self.registry.deregister(&mut SourceFd(&port.as_raw_fd()));
+        for reader in port.readers() {
+            // fails only for a descriptor that the poll has forgotten already
+            let _ = self.registry.deregister(&mut SourceFd(&reader));
+        }
         Some(port)
+    }
+
+    /// The ports that this thread has a share of.
+    pub fn attached(&self) -> Vec<PortId> {
+        (0..PORTS_MAX as u16).map(PortId).filter(|id| self.is_attached(*id)).collect()
+    }
+
+    /// Whether the first queue of that port is read by this thread.
+    pub fn has_first_queue(&self, id: PortId) -> bool {
+        let slot = self.slots.get(usize::from(id.0)).and_then(Option::as_ref);
+        slot.and_then(|slot| slot.port.as_ref()).is_some_and(Port::has_first_queue)
     }
 
     /// Whether there is an open port in that place.
@@ -152,7 +187,15 @@ impl Switch {
         slot.is_some_and(|slot| slot.port.is_some())
     }
 
-    /// What the open port in that place has counted.
+    /// What this thread has counted, and at its shares of these ports.
+    pub fn tally(&mut self, ports: &[PortId]) -> Tally {
+        let open = self.slots.iter().flatten().filter_map(|slot| slot.port.as_ref());
+        let reads = open.filter(|port| port.queues() > 0).count();
+        let ports = ports.iter().filter_map(|id| Some((*id, self.counters(*id)?))).collect();
+        Tally { stats: self.stats, reads, ports }
+    }
+
+    /// What has been counted at this thread's share of the open port in that place.
     pub fn counters(&mut self, id: PortId) -> Option<PortCounters> {
         Some(*self.slot(id)?.port.as_mut()?.ask_counters())
     }
@@ -170,7 +213,9 @@ impl Switch {
     /// How long there is nothing to do unless somebody speaks.
     pub(super) fn sleep(&mut self, now: Time) -> Option<Duration> {
         let rested = self.resting.front().map(|(until, _)| *until);
+        self.fabric.take();
         let due = self.fabric.deadline();
+        self.fabric.pass();
         (self.due, self.asked) = (due.unwrap_or(Time::NEVER), now);
         let next = [due, rested].into_iter().flatten().min();
         next.map(|deadline| deadline - now)
@@ -190,7 +235,10 @@ impl Switch {
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let gone = self.gone.pop_front();
         gone.or_else(|| {
-            self.fabric.take_record().map(|(router, record)| Event::Logged(router, Box::new(record)))
+            self.fabric.take();
+            let record = self.fabric.take_record();
+            self.fabric.pass();
+            record.map(|(router, record)| Event::Logged(router, Box::new(record)))
         })
     }
 
@@ -209,7 +257,12 @@ impl Switch {
                 Served::Tired => self.resting.push_back((now + REST, id)),
             }
         }
-        if self.due <= now || now - self.asked >= ASK {
+        let asks = self.due <= now || now - self.asked >= ASK;
+        if !asks && self.monitors.is_empty() {
+            return;
+        }
+        self.fabric.take();
+        if asks {
             (self.due, self.asked) = (self.fabric.deadline().unwrap_or(Time::NEVER), now);
             if self.due <= now {
                 self.fabric.tick(now, &mut self.batch);
@@ -218,6 +271,7 @@ impl Switch {
             }
         }
         self.monitors.tell(&mut self.fabric, now);
+        self.fabric.pass();
     }
 
     /// Reads a batch from the port and sees it through.
@@ -233,12 +287,18 @@ impl Switch {
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
+            self.stats.frames += self.batch.received() as u64;
             self.captures.look(&self.batch);
+            self.fabric.take();
             self.fabric.receive(&mut self.batch, self.now);
+            let others_leave = self.batch.frames().len() > self.batch.received();
+            if !others_leave {
+                self.fabric.pass();
+            }
             tired = slot.is_tired(&self.batch);
-            if self.finish()
-                && let Some(slot) = self.slot(id)
-            {
+            let cut = self.finish();
+            self.fabric.pass();
+            if cut && let Some(slot) = self.slot(id) {
                 slot.apart = APART;
             }
         }
@@ -286,14 +346,19 @@ impl Switch {
         cut
     }
 
-    /// The port's interface is gone: nobody else notices but those who spoke with it.
+    /// The port's interface is gone: nobody else notices but those who spoke with it. Threads that read other queues of it
+    /// find out themselves, and say nothing.
     pub(super) fn close(&mut self, id: PortId, error: io::Error) {
-        self.detach(id);
+        let port = self.detach(id);
         self.slot(id).into_iter().for_each(|slot| slot.ready = false);
-        self.fabric.forget_guests(id, self.now);
-        // fails only if the fabric has forgotten the port already
-        let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
-        self.gone.push_back(Event::PortGone(id, error));
+        if port.is_some_and(|port| port.has_first_queue()) {
+            self.fabric.take();
+            self.fabric.forget_guests(id, self.now);
+            // fails only if the fabric has forgotten the port already
+            let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
+            self.fabric.pass();
+            self.gone.push_back(Event::PortGone(id, error));
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use mio::{Events, Poll, Token};
 
 use super::patience::Patience;
 use super::switch::Switch;
-use super::{Command, Event, report};
+use super::worker::Command;
+use super::{Event, report};
 use crate::frame::PortId;
 use crate::time::Time;
 
@@ -94,8 +95,10 @@ fn run_commands(commands: &Receiver<Command>, switch: &mut Switch, clock: Clock)
         match commands.try_recv() {
             Ok(command) => {
                 // not earlier than what another engine did before the command was sent
+                switch.fabric.take();
                 switch.now = clock.now();
                 command(switch);
+                switch.fabric.pass();
             }
             Err(TryRecvError::Empty) => return Some(false),
             Err(TryRecvError::Disconnected) => return None,

@@ -54,6 +54,14 @@ impl Fabric {
         found
     }
 
+    /// The ports that are plugged into these devices, in the order of their ids.
+    pub fn ports_of(&self, nodes: &[NodeId]) -> Vec<PortId> {
+        let ids = (0..).map(PortId).zip(&self.ports);
+        ids.filter(|(_, port)| port.as_ref().is_some_and(|port| nodes.contains(&port.leg.node)))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
     /// Takes out these devices and everything that is plugged into them. `None`, and nothing has happened, if one of them is
     /// not here, or a wire leads to a device that is not among them.
     pub fn take_island(&mut self, nodes: &[NodeId]) -> Option<Island> {

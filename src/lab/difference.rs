@@ -62,6 +62,8 @@ mod tests {
     use ipnet::IpNet;
     use proptest::prelude::*;
 
+    use std::num::NonZero;
+
     use super::*;
     use crate::control::plan::Netns;
     use crate::lab::step::Location;
@@ -121,11 +123,21 @@ mod tests {
                     let own = Location { netns: Netns::Own, interface: format!("lan{i}") };
                     steps.push(Step::MakeCable { on: on("eth1"), peer: own.interface.clone() });
                     let port = format!("raw{i}");
-                    steps.push(Step::OpenPort { on: own, port, kind: PortKind::Raw });
+                    steps.push(Step::OpenPort {
+                        on: own,
+                        port,
+                        kind: PortKind::Raw,
+                        queues: NonZero::<usize>::MIN,
+                    });
                 }
                 if tap {
                     let port = format!("n{i}:eth0");
-                    steps.push(Step::OpenPort { on: on("eth0"), port, kind: PortKind::Tap });
+                    steps.push(Step::OpenPort {
+                        on: on("eth0"),
+                        port,
+                        kind: PortKind::Tap,
+                        queues: NonZero::<usize>::MIN,
+                    });
                     for n in 0..addresses {
                         let address = IpNet::new(IpAddr::from([10, 0, n, 1]), 24).expect("a prefix");
                         steps.push(Step::AddAddress { on: on("eth0"), address });

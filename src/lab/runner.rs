@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -59,9 +60,9 @@ impl Runner {
     ) -> Result<Option<(String, Port)>, LabError> {
         match step {
             Step::MakeNamespace { node, .. } => self.make_namespace(node, step, journal)?,
-            Step::OpenPort { on, port, kind } => {
+            Step::OpenPort { on, port, kind, queues } => {
                 journal.doing(step)?;
-                return self.open_port(on, port, *kind, ids(port)).map(|p| Some((port.clone(), p)));
+                return self.open_port(on, port, *kind, *queues, ids(port)).map(|p| Some((port.clone(), p)));
             }
             Step::MakeCable { on, peer } => {
                 self.must_be_free(&Netns::Own, peer)?;
@@ -161,7 +162,14 @@ impl Runner {
         Ok(())
     }
 
-    fn open_port(&mut self, on: &Location, name: &str, kind: PortKind, id: PortId) -> Result<Port, LabError> {
+    fn open_port(
+        &mut self,
+        on: &Location,
+        name: &str,
+        kind: PortKind,
+        queues: NonZero<usize>,
+        id: PortId,
+    ) -> Result<Port, LabError> {
         let ours = kind != PortKind::Raw;
         if ours {
             self.must_be_free(&on.netns, &on.interface)?;
@@ -169,7 +177,7 @@ impl Runner {
         let tag = self.tag.clone();
         let space = self.at(&on.netns)?;
         let netns = (on.netns != Netns::Own).then_some(space.netns.as_fd());
-        let port = Port::open(id, kind, &on.interface, netns)
+        let port = Port::open(id, kind, &on.interface, queues, netns)
             .map_err(|source| LabError::Port { port: name.to_owned(), source })?;
         if ours {
             let length = if kind == PortKind::PlainTap { TX_QUEUE_LENGTH_PLAIN } else { TX_QUEUE_LENGTH };

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -79,6 +80,8 @@ pub enum Step {
         /// How.
         #[serde(with = "PortKindName")]
         kind: PortKind,
+        /// How many threads can read it at the same time.
+        queues: NonZero<usize>,
     },
 }
 
@@ -200,7 +203,12 @@ pub fn steps(plan: &Plan) -> Vec<Step> {
     }
     for port in &plan.ports {
         let on = location(&port.netns, &port.interface.name);
-        steps.push(Step::OpenPort { on: on.clone(), port: port.name.clone(), kind: port.kind });
+        steps.push(Step::OpenPort {
+            on: on.clone(),
+            port: port.name.clone(),
+            kind: port.kind,
+            queues: port.queues,
+        });
         if port.kind == PortKind::Raw {
             // somebody else's interface: it keeps its settings, and gets only what the file gives it by name
             address(&mut steps, &on, &port.interface.address, &port.interface.gateway);

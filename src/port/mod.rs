@@ -21,11 +21,14 @@
 //! | EINVAL | a frame no header can describe (V18): `offload-segment` | `egress-refused` |
 //! | anything else | the port is gone | `egress-refused` |
 //!
+//! Several threads can serve one port ([`Port::deal`]): each reads some of its queues, and all may write.
+//!
 //! A network namespace is entered by a thread that does nothing else and ends ([`open`]); afterwards the
 //! descriptor works from anywhere. Ports are opened by whoever configures, and used by the engine.
 
 pub mod coalesce;
 mod dhcp;
+mod ends;
 mod front;
 pub mod open;
 mod packet;
@@ -37,6 +40,7 @@ pub mod sys;
 mod tap;
 
 use std::io;
+use std::num::NonZero;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::Errno;
@@ -94,6 +98,16 @@ impl PortCounters {
             Err(reason) => self.tx_drops.count(reason),
         }
     }
+
+    /// All that another thread has counted, too.
+    pub fn add(&mut self, other: &Self) {
+        self.rx_frames += other.rx_frames;
+        self.rx_bytes += other.rx_bytes;
+        self.rx_drops.add_all(&other.rx_drops);
+        self.tx_frames += other.tx_frames;
+        self.tx_bytes += other.tx_bytes;
+        self.tx_drops.add_all(&other.tx_drops);
+    }
 }
 
 /// What `receive` found.
@@ -107,9 +121,23 @@ pub enum Received {
     More,
 }
 
-/// An open port. A closed set.
+/// An open port, or one thread's share of it.
 #[derive(Debug)]
-pub enum Port {
+pub struct Port {
+    ledger: Ledger,
+    kind: Kind,
+}
+
+/// Which port it is, and what it has counted.
+#[derive(Debug)]
+struct Ledger {
+    id: PortId,
+    counters: PortCounters,
+}
+
+/// A closed set.
+#[derive(Debug)]
+enum Kind {
     /// [`PortKind::Raw`].
     Packet(Packet),
     /// [`PortKind::PlainTap`].
@@ -118,32 +146,41 @@ pub enum Port {
     Tap(Tap),
 }
 
+/// The same for whatever kind a port is of.
+macro_rules! each {
+    ($kind:expr, $port:ident => $what:expr) => {
+        match $kind {
+            Kind::Packet($port) => $what,
+            Kind::PlainTap($port) => $what,
+            Kind::Tap($port) => $what,
+        }
+    };
+}
+
 impl Port {
     /// Opens a port on `interface`, in the given network namespace or the caller's own.
     ///
     /// TAPs are made, down and without an address, and vanish with the port; raw ports want an interface that
-    /// exists.
+    /// exists. With more than one of `queues` several threads can read ([`Port::deal`]); a plain TAP has one in any case.
     pub fn open(
         id: PortId,
         kind: PortKind,
         interface: &str,
+        queues: NonZero<usize>,
         netns: Option<BorrowedFd<'_>>,
     ) -> Result<Self, OpenError> {
         open::check_name(interface)?;
-        open::in_namespace(netns, || match kind {
-            PortKind::PlainTap => PlainTap::open(id, interface).map(Self::PlainTap),
-            PortKind::Raw => Packet::open(id, interface).map(Self::Packet),
-            PortKind::Tap => Tap::open(id, interface).map(Self::Tap),
-        })?
+        let kind = open::in_namespace(netns, || match kind {
+            PortKind::PlainTap => PlainTap::open(interface).map(Kind::PlainTap),
+            PortKind::Raw => Packet::open(interface, queues.get()).map(Kind::Packet),
+            PortKind::Tap => Tap::open(interface, queues.get()).map(Kind::Tap),
+        })??;
+        Ok(Self { ledger: Ledger { id, counters: PortCounters::default() }, kind })
     }
 
     /// Gives the port another id: what it reads from now on came in there.
     pub fn set_id(&mut self, id: PortId) {
-        match self {
-            Self::Packet(port) => port.set_id(id),
-            Self::PlainTap(port) => port.set_id(id),
-            Self::Tap(port) => port.set_id(id),
-        }
+        self.ledger.id = id;
     }
 
     /// Reads frames into the batch until it is full, `frames_max` are read, about `bytes_max` bytes are read, or
@@ -156,52 +193,80 @@ impl Port {
         bytes_max: usize,
     ) -> Received {
         let mut budget = Budget { frames: frames_max, bytes: bytes_max };
-        match self {
-            Self::Packet(port) => port.receive(pool, batch, &mut budget),
-            Self::PlainTap(port) => port.receive(pool, batch, &mut budget),
-            Self::Tap(port) => port.receive(pool, batch, &mut budget),
-        }
+        let Self { ledger, kind } = self;
+        each!(kind, port => port.receive(ledger, pool, batch, &mut budget))
     }
 
     /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is
     /// counted as dropped. The frames are afterwards as they were. Never blocks.
     pub fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
-        match self {
-            Self::Packet(port) => port.send(frames, which),
-            Self::PlainTap(port) => port.send(frames, which),
-            Self::Tap(port) => port.send(frames, which),
-        }
+        let Self { ledger, kind } = self;
+        each!(kind, port => port.send(ledger, frames, which));
     }
 
     /// Whether its interface takes no large frames, so that they have to be cut here.
     pub fn cuts(&self) -> bool {
-        matches!(self, Self::PlainTap(_))
+        matches!(self.kind, Kind::PlainTap(_))
     }
 
     /// What happened here so far, with what only the kernel has counted: a system call, for those who look.
     pub fn ask_counters(&mut self) -> &PortCounters {
-        if let Self::Packet(port) = self {
-            port.ask_kernel();
+        let Self { ledger, kind } = self;
+        if let Kind::Packet(port) = kind {
+            port.ask_kernel(ledger);
         }
         self.counters()
     }
 
     /// What happened here so far, as far as this process knows.
     pub fn counters(&self) -> &PortCounters {
-        match self {
-            Self::Packet(port) => port.counters(),
-            Self::PlainTap(port) => port.counters(),
-            Self::Tap(port) => port.counters(),
-        }
+        &self.ledger.counters
     }
-}
 
-impl AsRawFd for Port {
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Self::Packet(port) => port.as_raw_fd(),
-            Self::PlainTap(port) => port.as_raw_fd(),
-            Self::Tap(port) => port.as_raw_fd(),
+    /// How many queues are read here.
+    pub fn queues(&self) -> usize {
+        each!(&self.kind, port => port.ends().queues())
+    }
+
+    /// Whether the first queue of the port is read here. It tells of the end of the interface; those who read the others
+    /// would only say it again.
+    pub fn has_first_queue(&self) -> bool {
+        each!(&self.kind, port => port.ends().has_first())
+    }
+
+    /// The descriptors that tell when there is something to read.
+    pub fn readers(&self) -> impl Iterator<Item = RawFd> + '_ {
+        // of each kind a type of its own
+        let readers: Vec<RawFd> =
+            each!(&self.kind, port => port.ends().readers().map(AsRawFd::as_raw_fd).collect());
+        readers.into_iter()
+    }
+
+    /// The shares of `threads` threads (at least one), to each of which everything may be sent, and of which each reads some
+    /// of the queues or none. What was counted so far stays with the first.
+    pub fn deal(self, threads: usize) -> Vec<Self> {
+        let Self { ledger: Ledger { id, mut counters }, kind } = self;
+        let first = usize::from(id.0);
+        let kinds: Vec<Kind> = match kind {
+            Kind::Packet(port) => port.deal(threads, first).map(Kind::Packet).collect(),
+            Kind::PlainTap(port) => port.deal(threads, first).map(Kind::PlainTap).collect(),
+            Kind::Tap(port) => port.deal(threads, first).map(Kind::Tap).collect(),
+        };
+        let mut share = |kind| Self { ledger: Ledger { id, counters: std::mem::take(&mut counters) }, kind };
+        kinds.into_iter().map(&mut share).collect()
+    }
+
+    /// Takes another share of the same port as well, with what was counted there.
+    ///
+    /// # Panics
+    /// If it is of another kind of port.
+    pub fn join(&mut self, other: Self) {
+        self.ledger.counters.add(&other.ledger.counters);
+        match (&mut self.kind, other.kind) {
+            (Kind::Packet(port), Kind::Packet(other)) => port.join(other),
+            (Kind::PlainTap(port), Kind::PlainTap(other)) => port.join(other),
+            (Kind::Tap(port), Kind::Tap(other)) => port.join(other),
+            _ => panic!("shares of one port are of one kind"),
         }
     }
 }

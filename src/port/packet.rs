@@ -10,6 +10,12 @@
 //! headroom; nothing else of the frame moves. On the way out tags are in-line (V19), and a frame that is edited is
 //! gathered by the call from its new beginning ([`Front`]) and the rest of its bytes.
 //!
+//! What is written goes through a socket of its own, which hears nothing. A call that reads several frames and fails in their
+//! midst leaves its error at the socket, and the next call gets it, whatever it does: a frame must not end for the sake of
+//! another one that somebody sent to this port with a header that nothing can describe (V18). And the one time that the
+//! kernel says ENETDOWN it is heard by who reads. A port may have several queues: sockets that share the interface's frames
+//! by the flow's hash (PACKET_FANOUT_HASH).
+//!
 //! A frame without a VLAN tag may be as long as the interface's MTU says, one that starts with an 802.1Q tag four
 //! bytes longer. The kernel makes no such allowance for an 802.1ad tag or for a second one (V20): those full-sized
 //! frames are `mtu-exceeded` here unless the interface's MTU leaves room for them. Large frames are exempt.
@@ -23,18 +29,19 @@
 //! for some turns of the engine the port says that there may be more, and looks again.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsFd, IntoRawFd};
 
-use pnet_datalink::{Config, NetworkInterface};
+use pnet_datalink::{ChannelType, Config, NetworkInterface};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::netdevice::index_to_name;
 use rustix::net::sockopt;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::{Domain, Socket, Type};
 
+use super::ends::Ends;
 use super::front::Front;
 use super::sys::{self, MESSAGES_MAX, Message};
-use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason};
+use super::{Budget, Ledger, OpenError, Pool, Received, admit, egress_reason};
 use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
 use crate::verdict::Reason;
 use crate::wire::vnet::VNET_LEN;
@@ -45,14 +52,18 @@ const SOCKET_BUFFER: usize = 16 << 20;
 /// that does nothing else.
 const CHECKS_AFTER_DOWN: u32 = 5000;
 
-/// A packet socket bound to an interface that somebody else made.
+/// Packet sockets bound to an interface that somebody else made.
 #[derive(Debug)]
-pub struct Packet {
-    id: PortId,
-    socket: Socket,
+pub(super) struct Packet {
+    ends: Ends<Socket>,
+    hearing: Hearing,
+}
+
+/// What reading needs to remember.
+#[derive(Debug)]
+struct Hearing {
     /// The interface's index, which is never given to another one soon.
     index: u32,
-    counters: PortCounters,
     /// Buffers that wait for the kernel to fill them; empty between calls.
     lent: Vec<Box<[u8]>>,
     /// The length of the last frame read: a guess at the next, so as not to read far more than asked for.
@@ -62,29 +73,75 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Opens the socket in the namespace of the calling thread.
-    pub(super) fn open(id: PortId, interface: &str) -> Result<Self, OpenError> {
+    /// Opens the sockets in the namespace of the calling thread.
+    pub(super) fn open(interface: &str, queues: usize) -> Result<Self, OpenError> {
         let interfaces = pnet_datalink::interfaces();
         let Some(found) = interfaces.iter().find(|found| found.name == interface) else {
             let names: Vec<String> = interfaces.into_iter().map(|found| found.name).collect();
             return Err(OpenError::not_found(interface, &names));
         };
-        let socket = bound(found).map_err(|source| match Errno::from_io_error(&source) {
+        let ends = ends(found, queues).map_err(|source| match Errno::from_io_error(&source) {
             Some(Errno::PERM) => OpenError::NotPermitted("open raw sockets", "CAP_NET_RAW"),
             _ => OpenError::Io { interface: interface.to_owned(), source },
         })?;
-        Ok(Self {
-            id,
-            socket,
-            index: found.index,
-            counters: PortCounters::default(),
-            lent: Vec::with_capacity(MESSAGES_MAX),
-            last_len: FRAME_MAX,
-            checks_left: 0,
-        })
+        Ok(Self { ends, hearing: Hearing::of(found.index) })
     }
 
-    pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch, budget: &mut Budget) -> Received {
+    pub(super) fn receive(
+        &mut self,
+        ledger: &mut Ledger,
+        pool: &mut Pool,
+        batch: &mut Batch,
+        budget: &mut Budget,
+    ) -> Received {
+        let Self { ends, hearing } = self;
+        ends.read(|socket| hearing.receive(socket, ledger, pool, batch, budget))
+    }
+
+    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
+        for which in which.chunks(MESSAGES_MAX) {
+            send_some(self.ends.writer(), ledger, frames, which);
+        }
+    }
+
+    /// Frames that the kernel had no room for never get here; it counts them.
+    pub(super) fn ask_kernel(&mut self, ledger: &mut Ledger) {
+        for socket in self.ends.readers() {
+            if let Ok(lost) = sys::packet_drops(socket.as_fd()) {
+                ledger.counters.rx_drops.add(Reason::IngressOverrun, u64::from(lost));
+            }
+        }
+    }
+
+    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
+        let index = self.hearing.index;
+        let shares = self.ends.deal(threads, first).into_iter();
+        shares.map(move |ends| Self { ends, hearing: Hearing::of(index) })
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.ends.join(other.ends);
+        self.hearing.checks_left = self.hearing.checks_left.max(other.hearing.checks_left);
+    }
+
+    pub(super) fn ends(&self) -> &Ends<Socket> {
+        &self.ends
+    }
+}
+
+impl Hearing {
+    fn of(index: u32) -> Self {
+        Self { index, lent: Vec::with_capacity(MESSAGES_MAX), last_len: FRAME_MAX, checks_left: 0 }
+    }
+
+    fn receive(
+        &mut self,
+        socket: &Socket,
+        ledger: &mut Ledger,
+        pool: &mut Pool,
+        batch: &mut Batch,
+        budget: &mut Budget,
+    ) -> Received {
         let mut messages = [Message::default(); MESSAGES_MAX];
         while !batch.is_full() && !budget.is_spent() {
             let wanted = (budget.bytes / self.last_len + 1)
@@ -93,7 +150,7 @@ impl Packet {
                 .min(MESSAGES_MAX);
             self.lent.extend((0..wanted).map(|_| pool.take()));
             let offset = HEADROOM - VNET_LEN;
-            let result = sys::packet_receive(self.socket.as_fd(), &mut self.lent, offset, &mut messages);
+            let result = sys::packet_receive(socket.as_fd(), &mut self.lent, offset, &mut messages);
             let read = *result.as_ref().unwrap_or(&0);
             while self.lent.len() > read {
                 self.lent.pop().into_iter().for_each(|buffer| pool.give(buffer));
@@ -101,13 +158,13 @@ impl Packet {
             for (buffer, message) in self.lent.drain(..).zip(&messages) {
                 budget.spend(message.len);
                 self.last_len = message.len.max(1);
-                match parse(buffer, message, self.id) {
+                match parse(buffer, message, ledger.id) {
                     Ok(frame) => {
-                        self.counters.received(frame.len());
+                        ledger.counters.received(frame.len());
                         batch.push(frame);
                     }
                     Err((reason, buffer)) => {
-                        self.counters.rx_drops.count(reason);
+                        ledger.counters.rx_drops.count(reason);
                         pool.give(buffer);
                     }
                 }
@@ -115,11 +172,11 @@ impl Packet {
             match result {
                 Ok(_) => self.checks_left = 0,
                 Err(error) => match Errno::from_io_error(&error) {
-                    Some(Errno::AGAIN) => return self.drained(),
+                    Some(Errno::AGAIN) => return self.drained(socket),
                     Some(Errno::INTR) => {}
                     Some(Errno::INVAL) => {
                         budget.spend(0);
-                        self.counters.rx_drops.count(Reason::OffloadSegment);
+                        ledger.counters.rx_drops.count(Reason::OffloadSegment);
                     }
                     Some(Errno::NETDOWN) => self.checks_left = CHECKS_AFTER_DOWN,
                     _ => return Received::Gone(error),
@@ -129,121 +186,127 @@ impl Packet {
         Received::More
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
-        for which in which.chunks(MESSAGES_MAX) {
-            self.send_some(frames, which);
-        }
-    }
-
-    pub(super) fn set_id(&mut self, id: PortId) {
-        self.id = id;
-    }
-
-    /// Frames that the kernel had no room for never get here; it counts them.
-    pub(super) fn ask_kernel(&mut self) {
-        if let Ok(lost) = sys::packet_drops(self.socket.as_fd()) {
-            self.counters.rx_drops.add(Reason::IngressOverrun, u64::from(lost));
-        }
-    }
-
-    pub(super) fn counters(&self) -> &PortCounters {
-        &self.counters
-    }
-
     /// Nothing to read: because the interface is silent, down, or deleted?
-    fn drained(&mut self) -> Received {
+    fn drained(&mut self, socket: &Socket) -> Received {
         if self.checks_left == 0 {
             return Received::Drained;
         }
         self.checks_left -= 1;
-        match index_to_name(&self.socket, self.index) {
+        match index_to_name(socket, self.index) {
             Err(error) => Received::Gone(error.into()),
             Ok(_) if self.checks_left > 0 => Received::More,
             Ok(_) => Received::Drained,
         }
     }
+}
 
-    /// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
-    ///
-    /// A call that reads several frames and fails in their midst leaves its error at the socket, and the next call gets
-    /// it, whatever it does. So what is refused is tried once more: a frame does not end for the sake of another one
-    /// that somebody sent to this port with a header that nothing can describe (V18).
-    fn send_some(&mut self, frames: &[Frame], which: &[Outgoing]) {
-        let mut fronts = [Front::NONE; MESSAGES_MAX];
-        let mut bytes: [&[u8]; MESSAGES_MAX] = [&[]; MESSAGES_MAX];
-        let mut count = 0;
-        for outgoing in which {
-            let frame = &frames[usize::from(outgoing.frame)];
-            match Front::of(frame, &outgoing.edit) {
-                Ok(front) => {
-                    (fronts[count], bytes[count]) = (front, frame.bytes());
-                    count += 1;
-                }
-                Err(reason) => self.counters.tx_drops.count(reason),
+/// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
+fn send_some(socket: &Socket, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
+    let mut fronts = [Front::NONE; MESSAGES_MAX];
+    let mut bytes: [&[u8]; MESSAGES_MAX] = [&[]; MESSAGES_MAX];
+    let mut count = 0;
+    for outgoing in which {
+        let frame = &frames[usize::from(outgoing.frame)];
+        match Front::of(frame, &outgoing.edit) {
+            Ok(front) => {
+                (fronts[count], bytes[count]) = (front, frame.bytes());
+                count += 1;
             }
+            Err(reason) => ledger.counters.tx_drops.count(reason),
         }
-        let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| fronts[i].message(bytes[i]));
-        let mut controls: [SendAncillaryBuffer<'_, '_, '_>; MESSAGES_MAX] =
-            std::array::from_fn(|_| SendAncillaryBuffer::default());
-        let mut controls = controls.iter_mut();
-        let mut messages: [MMsgHdr<'_>; MESSAGES_MAX] = std::array::from_fn(|i| {
-            MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
-        });
-        let mut next = 0;
-        let mut tried_again = None;
-        while next < count {
-            let rest = &mut messages[next..count];
-            let (done, result) = match retry_on_intr(|| sendmmsg(&self.socket, rest, SendFlags::DONTWAIT)) {
-                Ok(sent) => (sent.max(1), Ok(())),
-                Err(Errno::INVAL) if tried_again != Some(next) => {
-                    tried_again = Some(next);
-                    continue;
-                }
-                // no room for this one, and none for those behind it
-                Err(Errno::AGAIN) => (rest.len(), Err(Errno::AGAIN)),
-                Err(error) => (1, Err(error)),
-            };
-            if matches!(result, Err(Errno::NETDOWN | Errno::NXIO)) {
-                // the kernel tells it once, and reading will not hear of it again
-                self.checks_left = CHECKS_AFTER_DOWN;
-            }
-            if result.is_ok() && tried_again == Some(next) {
-                // the error was of a frame that could not be read, as in `receive`
-                self.counters.rx_drops.count(Reason::OffloadSegment);
-            }
-            for [front, rest] in &pieces[next..next + done] {
-                let len = front.len() + rest.len() - VNET_LEN;
-                self.counters.written(len, result.map_err(egress_reason));
-            }
-            next += done;
+    }
+    let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| fronts[i].message(bytes[i]));
+    let mut controls: [SendAncillaryBuffer<'_, '_, '_>; MESSAGES_MAX] =
+        std::array::from_fn(|_| SendAncillaryBuffer::default());
+    let mut controls = controls.iter_mut();
+    let mut messages: [MMsgHdr<'_>; MESSAGES_MAX] = std::array::from_fn(|i| {
+        MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
+    });
+    let mut next = 0;
+    while next < count {
+        let rest = &mut messages[next..count];
+        let (done, result) = match retry_on_intr(|| sendmmsg(socket, rest, SendFlags::DONTWAIT)) {
+            Ok(sent) => (sent.max(1), Ok(())),
+            // no room for this one, and none for those behind it
+            Err(Errno::AGAIN) => (rest.len(), Err(Errno::AGAIN)),
+            Err(error) => (1, Err(error)),
+        };
+        for [front, rest] in &pieces[next..next + done] {
+            let len = front.len() + rest.len() - VNET_LEN;
+            ledger.counters.written(len, result.map_err(egress_reason));
         }
+        next += done;
     }
 }
 
-impl AsRawFd for Packet {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+/// The sockets of a port on that interface.
+fn ends(interface: &NetworkInterface, queues: usize) -> io::Result<Ends<Socket>> {
+    let mut group = None;
+    let mut readers = Vec::new();
+    while readers.len() < queues {
+        let reader = reader(interface)?;
+        if queues > 1 {
+            join_group(&reader, &mut group)?;
+        }
+        readers.push(reader);
     }
+    Ok(Ends::several(readers, writer(interface)?))
+}
+
+/// Lets the socket share its frames with those that joined the group before; the first founds one.
+fn join_group(socket: &Socket, group: &mut Option<libc::c_int>) -> io::Result<()> {
+    let found = libc::PACKET_FANOUT_FLAG_UNIQUEID as libc::c_int;
+    let how =
+        libc::PACKET_FANOUT_HASH as libc::c_int | libc::PACKET_FANOUT_FLAG_IGNORE_OUTGOING as libc::c_int;
+    let argument = match *group {
+        None => (how | found) << 16,
+        Some(id) => id | how << 16,
+    };
+    sys::packet_set_option(socket.as_fd(), libc::PACKET_FANOUT, argument)?;
+    if group.is_none() {
+        *group = Some(sys::packet_option(socket.as_fd(), libc::PACKET_FANOUT)? & 0xffff);
+    }
+    Ok(())
 }
 
 /// A socket that hears everything on the interface, with the metadata.
-fn bound(interface: &NetworkInterface) -> io::Result<Socket> {
-    // protocol 0: it hears nothing until it is bound
-    let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
-    for option in [libc::PACKET_VNET_HDR, libc::PACKET_AUXDATA, libc::PACKET_IGNORE_OUTGOING] {
+fn reader(interface: &NetworkInterface) -> io::Result<Socket> {
+    let socket = unbound()?;
+    for option in [libc::PACKET_AUXDATA, libc::PACKET_IGNORE_OUTGOING] {
         sys::packet_set_option(socket.as_fd(), option, 1)?;
     }
     sockopt::set_socket_recv_buffer_size_force(&socket, SOCKET_BUFFER)
         .or_else(|_| sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER))?;
-    sockopt::set_socket_send_buffer_size_force(&socket, SOCKET_BUFFER)
-        .or_else(|_| sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER))?;
-    let theirs = socket.try_clone()?.into_raw_fd();
-    let config = Config { socket_fd: Some(theirs), promiscuous: true, ..Config::default() };
-    // it owns `theirs` from here on, whatever happens, and closes it at once
-    drop(pnet_datalink::channel(interface, config)?);
+    bind(&socket, interface, Config { promiscuous: true, ..Config::default() })?;
     // an interface that is down now is as good as one that goes down later
     socket.take_error()?;
     Ok(socket)
+}
+
+/// A socket that hears nothing, since it is bound to no protocol, and sends there.
+fn writer(interface: &NetworkInterface) -> io::Result<Socket> {
+    let socket = unbound()?;
+    sockopt::set_socket_send_buffer_size_force(&socket, SOCKET_BUFFER)
+        .or_else(|_| sockopt::set_socket_send_buffer_size(&socket, SOCKET_BUFFER))?;
+    bind(
+        &socket,
+        interface,
+        Config { channel_type: ChannelType::Layer3(0), promiscuous: false, ..Config::default() },
+    )?;
+    Ok(socket)
+}
+
+fn unbound() -> io::Result<Socket> {
+    // protocol 0: it hears nothing until it is bound
+    let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)?;
+    sys::packet_set_option(socket.as_fd(), libc::PACKET_VNET_HDR, 1)?;
+    Ok(socket)
+}
+
+fn bind(socket: &Socket, interface: &NetworkInterface, config: Config) -> io::Result<()> {
+    let theirs = socket.try_clone()?.into_raw_fd();
+    // it owns `theirs` from here on, whatever happens, and closes it at once
+    pnet_datalink::channel(interface, Config { socket_fd: Some(theirs), ..config }).map(drop)
 }
 
 /// The frame of a message, with its VLAN tag where it was on the wire.

@@ -5,16 +5,17 @@
 //! this port would know that they are not. Pieces of a frame are gathered by the write itself (V33).
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::{Errno, retry_on_intr, writev};
 use tun_tap::{Iface, Mode};
 
+use super::ends::Ends;
 use super::front;
 use super::segment::{Segments, checksum};
 use super::tap::read_frames;
-use super::{Budget, OpenError, Pool, PortCounters, Received, egress_reason, open, sys};
-use crate::frame::{Batch, Edit, Frame, HEAD_MAX, Outgoing, PortId};
+use super::{Budget, Ledger, OpenError, Pool, Received, egress_reason, open, sys};
+use crate::frame::{Batch, Edit, Frame, HEAD_MAX, Outgoing};
 use crate::verdict::Reason;
 
 /// The most pieces that a frame is written in: edited bytes, those up to the checksum, the checksum, the rest.
@@ -22,10 +23,8 @@ const PIECES_MAX: usize = 4;
 
 /// A TAP made by us without offloads.
 #[derive(Debug)]
-pub struct PlainTap {
-    id: PortId,
-    fd: OwnedFd,
-    counters: PortCounters,
+pub(super) struct PlainTap {
+    ends: Ends<OwnedFd>,
 }
 
 impl PlainTap {
@@ -33,7 +32,7 @@ impl PlainTap {
     ///
     /// `tun-tap` would adopt a persistent TAP of that name, so an existing one is refused before; and it would leave
     /// such a device's offloads as they are, so they are switched off (they belong to the device, V2).
-    pub(super) fn open(id: PortId, interface: &str) -> Result<Self, OpenError> {
+    pub(super) fn open(interface: &str) -> Result<Self, OpenError> {
         drop(open::tun_device()?);
         if open::interface_names().iter().any(|name| name == interface) {
             return Err(OpenError::Exists(interface.to_owned()));
@@ -46,28 +45,38 @@ impl PlainTap {
             Ok(fd)
         };
         let fd = make().map_err(|error| OpenError::of_tap(interface, error))?;
-        Ok(Self { id, fd, counters: PortCounters::default() })
+        Ok(Self { ends: Ends::one(fd) })
     }
 
-    pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch, budget: &mut Budget) -> Received {
-        read_frames(self.fd.as_fd(), 0, self.id, &mut self.counters, pool, batch, budget)
+    pub(super) fn receive(
+        &mut self,
+        ledger: &mut Ledger,
+        pool: &mut Pool,
+        batch: &mut Batch,
+        budget: &mut Budget,
+    ) -> Received {
+        self.ends.read(|tap| read_frames(tap.as_fd(), 0, ledger, pool, batch, budget))
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
+    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
         for outgoing in which {
             let frame = &frames[usize::from(outgoing.frame)];
             let len = frame.len().saturating_add_signed(outgoing.edit.growth());
             let result = finish(frame, &outgoing.edit, |pieces| self.write_pieces(pieces));
-            self.counters.written(len, result);
+            ledger.counters.written(len, result);
         }
     }
 
-    pub(super) fn set_id(&mut self, id: PortId) {
-        self.id = id;
+    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
+        self.ends.deal(threads, first).into_iter().map(|ends| Self { ends })
     }
 
-    pub(super) fn counters(&self) -> &PortCounters {
-        &self.counters
+    pub(super) fn join(&mut self, other: Self) {
+        self.ends.join(other.ends);
+    }
+
+    pub(super) fn ends(&self) -> &Ends<OwnedFd> {
+        &self.ends
     }
 
     fn write_pieces(&self, pieces: &[&[u8]]) -> Result<(), Reason> {
@@ -75,14 +84,9 @@ impl PlainTap {
         for (slice, piece) in slices.iter_mut().zip(pieces) {
             *slice = IoSlice::new(piece);
         }
-        let result: Result<usize, Errno> = retry_on_intr(|| writev(&self.fd, &slices[..pieces.len()]));
+        let result: Result<usize, Errno> =
+            retry_on_intr(|| writev(self.ends.writer(), &slices[..pieces.len()]));
         result.map(drop).map_err(egress_reason)
-    }
-}
-
-impl AsRawFd for PlainTap {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
     }
 }
 
@@ -119,7 +123,7 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Gso, Offload, Tag};
+    use crate::frame::{Gso, Offload, PortId, Tag};
     use crate::wire::mac::Mac;
 
     /// What is written of a frame, one vector for each call.

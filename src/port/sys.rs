@@ -38,6 +38,18 @@ pub fn tun_set_header_len(tap: BorrowedFd<'_>, len: usize) -> io::Result<()> {
     check(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const len) })
 }
 
+/// From `linux/if_tun.h`; libc does not have it.
+const TUNSETQUEUE: libc::Ioctl = libc::_IOW::<libc::c_int>(b'T' as u32, 217);
+
+/// Takes the queue that this descriptor is out of those that the kernel puts frames into. It can still be written to.
+pub fn tun_detach_queue(queue: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: ifreq is plain old C data, and zero bytes are valid for all of it.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_ifru.ifru_flags = libc::IFF_DETACH_QUEUE as libc::c_short;
+    // SAFETY: TUNSETQUEUE reads one ifreq, which lives until the call returns. No safe crate knows queues.
+    check(unsafe { libc::ioctl(queue.as_raw_fd(), TUNSETQUEUE, &raw mut request) })
+}
+
 /// The descriptor that another crate's object gives up.
 pub(crate) fn into_owned(object: impl IntoRawFd) -> OwnedFd {
     // SAFETY: IntoRawFd hands the descriptor over to whoever calls it. Needed because tun-tap's interface predates
@@ -59,6 +71,17 @@ pub fn packet_set_option(socket: BorrowedFd<'_>, option: libc::c_int, value: lib
     check(unsafe {
         libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const value).cast(), len)
     })
+}
+
+/// Asks for one of the `PACKET_` options whose value is an int.
+pub fn packet_option(socket: BorrowedFd<'_>, option: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `value`, which lives until the call returns. As above.
+    check(unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw mut value).cast(), &raw mut len)
+    })?;
+    Ok(value)
 }
 
 /// How many frames the kernel has dropped because the socket's queue was full, since this was last asked.

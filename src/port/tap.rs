@@ -6,16 +6,24 @@
 //! in descending sets, because older kernels refuse a whole set for one unknown bit (V2); what we may write does not
 //! depend on it (V3).
 //!
+//! A TAP may have several queues (IFF_MULTI_QUEUE), each with a descriptor that is read. The kernel puts a frame into the queue
+//! that its addresses and ports hash to, unless a frame of the other direction was written lately: then into the one it was
+//! written to (`tun_automq_select_queue`). A flow would so change its queue in its midst, and frames that wait in the old one
+//! be overtaken. It does not do that for frames that were written to a queue that is detached, so everything is written to one
+//! more, which is.
+//!
 //! The interface belongs to the namespace of the thread that opens /dev/net/tun (V31), is never adopted from
 //! somebody else (IFF_TUN_EXCL), and vanishes when the port is dropped.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, retry_on_intr};
 
+use super::ends::Ends;
 use super::front::Front;
-use super::{Budget, OpenError, Pool, PortCounters, Received, admit, egress_reason, open, sys};
-use crate::frame::{Batch, Edit, Frame, HEADROOM, Outgoing, PortId};
+use super::{Budget, Ledger, OpenError, Pool, Received, admit, egress_reason, open, sys};
+use crate::frame::{Batch, Edit, Frame, HEADROOM, Outgoing};
 use crate::verdict::Reason;
 use crate::wire::vnet::{self, VNET_LEN};
 
@@ -34,82 +42,104 @@ const OFFLOADS: [libc::c_uint; 4] = [
 
 /// A TAP made by us, with virtio-net headers and offloads.
 #[derive(Debug)]
-pub struct Tap {
-    id: PortId,
-    fd: OwnedFd,
-    counters: PortCounters,
+pub(super) struct Tap {
+    ends: Ends<OwnedFd>,
 }
 
 impl Tap {
     /// Makes the interface in the namespace of the calling thread.
-    pub(super) fn open(id: PortId, interface: &str) -> Result<Self, OpenError> {
-        let fd = open::tun_device()?;
-        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
-        sys::tun_attach(fd.as_fd(), interface, flags).map_err(|error| OpenError::of_tap(interface, error))?;
-        let setup = || {
-            sys::tun_set_header_len(fd.as_fd(), VNET_LEN)?;
-            // the last, nothing at all, is never refused; its error would be the one to tell
-            let mut result = Ok(());
-            for offloads in OFFLOADS {
-                result = sys::tun_set_offload(fd.as_fd(), offloads);
-                if result.is_ok() {
-                    break;
-                }
-            }
-            result
+    pub(super) fn open(interface: &str, queues: usize) -> Result<Self, OpenError> {
+        let attach = |flags| {
+            let fd = open::tun_device()?;
+            let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags;
+            sys::tun_attach(fd.as_fd(), interface, flags)
+                .map_err(|error| OpenError::of_tap(interface, error))?;
+            Ok(fd)
         };
-        setup().map_err(|error| OpenError::of_tap(interface, error))?;
-        Ok(Self { id, fd, counters: PortCounters::default() })
+        let set_up = |fd: &OwnedFd| set_up(fd.as_fd()).map_err(|error| OpenError::of_tap(interface, error));
+        let ends = if queues == 1 {
+            let fd = attach(libc::IFF_TUN_EXCL)?;
+            set_up(&fd)?;
+            Ends::one(fd)
+        } else {
+            let first = attach(libc::IFF_MULTI_QUEUE | libc::IFF_TUN_EXCL)?;
+            set_up(&first)?;
+            let mut readers = vec![first];
+            while readers.len() < queues {
+                readers.push(attach(libc::IFF_MULTI_QUEUE)?);
+            }
+            let writer = attach(libc::IFF_MULTI_QUEUE)?;
+            sys::tun_detach_queue(writer.as_fd()).map_err(|error| OpenError::of_tap(interface, error))?;
+            Ends::several(readers, writer)
+        };
+        Ok(Self { ends })
     }
 
-    pub(super) fn receive(&mut self, pool: &mut Pool, batch: &mut Batch, budget: &mut Budget) -> Received {
-        read_frames(self.fd.as_fd(), VNET_LEN, self.id, &mut self.counters, pool, batch, budget)
+    pub(super) fn receive(
+        &mut self,
+        ledger: &mut Ledger,
+        pool: &mut Pool,
+        batch: &mut Batch,
+        budget: &mut Budget,
+    ) -> Received {
+        self.ends.read(|tap| read_frames(tap.as_fd(), VNET_LEN, ledger, pool, batch, budget))
     }
 
-    pub(super) fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
+    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
         for outgoing in which {
             let frame = &mut frames[usize::from(outgoing.frame)];
             if !outgoing.edit.is_none() {
-                self.send_edited(frame, &outgoing.edit);
+                self.send_edited(ledger, frame, &outgoing.edit);
                 continue;
             }
             let header = vnet::encode(&frame.offload);
             let message = frame.with_room(VNET_LEN);
             message[..VNET_LEN].copy_from_slice(&header);
-            let result = retry_on_intr(|| rustix::io::write(&self.fd, &*message));
-            self.counters.written(message.len() - VNET_LEN, result.map(drop).map_err(egress_reason));
+            let result = retry_on_intr(|| rustix::io::write(self.ends.writer(), &*message));
+            ledger.counters.written(message.len() - VNET_LEN, result.map(drop).map_err(egress_reason));
         }
     }
 
-    fn send_edited(&mut self, frame: &mut Frame, edit: &Edit) {
+    fn send_edited(&mut self, ledger: &mut Ledger, frame: &mut Frame, edit: &Edit) {
         let len = frame.len().saturating_add_signed(edit.growth());
-        let write = |message: &[u8]| retry_on_intr(|| rustix::io::write(&self.fd, message));
+        let write = |message: &[u8]| retry_on_intr(|| rustix::io::write(self.ends.writer(), message));
         let result =
             Front::of(frame, edit).and_then(|front| front.lay(frame, write).map(drop).map_err(egress_reason));
-        self.counters.written(len, result);
+        ledger.counters.written(len, result);
     }
 
-    pub(super) fn set_id(&mut self, id: PortId) {
-        self.id = id;
+    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
+        self.ends.deal(threads, first).into_iter().map(|ends| Self { ends })
     }
 
-    pub(super) fn counters(&self) -> &PortCounters {
-        &self.counters
+    pub(super) fn join(&mut self, other: Self) {
+        self.ends.join(other.ends);
+    }
+
+    pub(super) fn ends(&self) -> &Ends<OwnedFd> {
+        &self.ends
     }
 }
 
-impl AsRawFd for Tap {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+/// What belongs to the device, whatever its queues: the length of headers, and what we take.
+fn set_up(tap: BorrowedFd<'_>) -> io::Result<()> {
+    sys::tun_set_header_len(tap, VNET_LEN)?;
+    // the last, nothing at all, is never refused; its error would be the one to tell
+    let mut result = Ok(());
+    for offloads in OFFLOADS {
+        result = sys::tun_set_offload(tap, offloads);
+        if result.is_ok() {
+            break;
+        }
     }
+    result
 }
 
 /// Reads frames from a TAP whose headers are `header_len` bytes long, [`VNET_LEN`] or none.
 pub(super) fn read_frames(
     tap: BorrowedFd<'_>,
     header_len: usize,
-    id: PortId,
-    counters: &mut PortCounters,
+    ledger: &mut Ledger,
     pool: &mut Pool,
     batch: &mut Batch,
     budget: &mut Budget,
@@ -119,13 +149,13 @@ pub(super) fn read_frames(
         match retry_on_intr(|| rustix::io::read(tap, &mut buffer[HEADROOM - header_len..])) {
             Ok(len) => {
                 budget.spend(len);
-                match admit(buffer, header_len, len, id) {
+                match admit(buffer, header_len, len, ledger.id) {
                     Ok(frame) => {
-                        counters.received(frame.len());
+                        ledger.counters.received(frame.len());
                         batch.push(frame);
                     }
                     Err((reason, buffer)) => {
-                        counters.rx_drops.count(reason);
+                        ledger.counters.rx_drops.count(reason);
                         pool.give(buffer);
                     }
                 }
@@ -136,7 +166,7 @@ pub(super) fn read_frames(
                     Errno::AGAIN => return Received::Drained,
                     Errno::INVAL => {
                         budget.spend(0);
-                        counters.rx_drops.count(Reason::OffloadSegment);
+                        ledger.counters.rx_drops.count(Reason::OffloadSegment);
                     }
                     error => return Received::Gone(error.into()),
                 }

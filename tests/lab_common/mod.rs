@@ -52,6 +52,7 @@ pub(crate) fn add_port(plan: &mut Plan, name: &str, netns: Netns, interface: &st
         name: name.to_owned(),
         network: "net".to_owned(),
         kind: PortKind::Tap,
+        queues: std::num::NonZero::<usize>::MIN,
         interface: self::interface(interface, n, addresses),
         netns,
         settings: Settings::new(LegConfig::default(), 1),

@@ -8,6 +8,7 @@ mod unreadable;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::num::NonZero;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use vswitchd::verdict::Reason;
 use vswitchd::wire::vnet;
 
 const KINDS: [PortKind; 3] = [PortKind::PlainTap, PortKind::Raw, PortKind::Tap];
+const ONE: NonZero<usize> = NonZero::<usize>::MIN;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Pains 1 and 2: small packets pass anywhere; TCP at full size needs every checksum and every cut to be right.
@@ -218,7 +220,7 @@ fn a_deleted_interface_is_gone_and_wakes_the_poll() {
 #[test]
 fn opening_says_what_is_wrong() {
     let Some(netns) = Netns::new() else { return };
-    let result = |kind, name: &str| Port::open(PortId(0), kind, name, Some(netns.0.as_fd()));
+    let result = |kind, name: &str| Port::open(PortId(0), kind, name, ONE, Some(netns.0.as_fd()));
     let _first = result(PortKind::Tap, "tap0").expect("a TAP in a namespace of its own");
     for kind in [PortKind::PlainTap, PortKind::Tap] {
         let error = result(kind, "tap0").expect_err("there is one already");
@@ -231,7 +233,8 @@ fn opening_says_what_is_wrong() {
     let error = result(PortKind::Raw, "tap1").expect_err("nobody made it");
     assert_eq!(error.to_string(), "there is no interface `tap1` here: did you mean `tap0`?");
     let file = std::fs::File::open("/dev/null").expect("/dev/null");
-    let error = Port::open(PortId(0), PortKind::Tap, "tap2", Some(file.as_fd())).expect_err("no namespace");
+    let error =
+        Port::open(PortId(0), PortKind::Tap, "tap2", ONE, Some(file.as_fd())).expect_err("no namespace");
     assert!(matches!(error, OpenError::Namespace(_)), "{error}");
 }
 
@@ -377,7 +380,8 @@ fn send(port: &mut Port, frames: &mut [Frame]) {
 }
 
 fn open(kind: PortKind, interface: &str, netns: &Netns) -> Port {
-    Port::open(PortId(0), kind, interface, Some(netns.0.as_fd())).unwrap_or_else(|error| panic!("{error}"))
+    Port::open(PortId(0), kind, interface, ONE, Some(netns.0.as_fd()))
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Reads until there is nothing more; the error if the port is gone.

@@ -123,6 +123,7 @@ fn host_port(
         name: network.name.clone(),
         network: network.name.clone(),
         kind: PortKind::Tap,
+        queues: std::num::NonZero::<usize>::MIN,
         interface: Interface {
             name: network.name.clone(),
             address: network.host.clone(),

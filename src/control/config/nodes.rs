@@ -116,10 +116,13 @@ fn resolve_interface(
     let settings = ports::settings(scope, &raw.settings, &interface, Some(&port_name), known);
     // a second interface of that name was reported above
     let _ = scope.ports.claim(port_name.clone(), name?.span());
+    let kind = ports::tap_kind(&raw.settings);
+    let queues = ports::queues(scope, &raw.settings, kind);
     Some(Made::Port(Port {
         name: port_name,
         network: network?,
-        kind: ports::tap_kind(&raw.settings),
+        kind,
+        queues,
         interface,
         netns: Netns::Node(node.to_owned()),
         settings,
@@ -159,7 +162,8 @@ fn resolve_cable(scope: &mut Scope, raw: &RawInterface, name: Option<&Spanned<St
 /// The settings that only a port can have, where they are given.
 fn port_keys(raw: &RawSettings) -> Vec<(&'static str, Range<usize>)> {
     let offload = raw.offload.span().map(|span| ("offload", span));
-    offload.into_iter().chain(raw.leg.given()).chain(raw.leg.vlans.given()).collect()
+    let queues = raw.queues.span().map(|span| ("queues", span));
+    offload.into_iter().chain(queues).chain(raw.leg.given()).chain(raw.leg.vlans.given()).collect()
 }
 
 fn resolve_bridges(scope: &mut Scope, raw: &RawNode, node: &mut Node, wires: &[(String, Wire)]) {

@@ -1,5 +1,6 @@
 //! `[[port]]`, and what a node's interfaces have in common with it.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -14,6 +15,7 @@ use super::tables::{RawPort, RawSettings};
 use super::value::Rows;
 use crate::bridge::{LegConfig, Promiscuous};
 use crate::control::plan::{Interface, Netns, Network, Port, Settings};
+use crate::engine::ENGINES_MAX;
 use crate::port::PortKind;
 
 /// All of `[[port]]`. The nodes' names must be known.
@@ -64,6 +66,23 @@ pub(super) fn tap_kind(raw: &RawSettings) -> PortKind {
     if raw.offload.value() == Some(&false) { PortKind::PlainTap } else { PortKind::Tap }
 }
 
+/// How many queues a port of that kind is to have.
+pub(super) fn queues(scope: &mut Scope, raw: &RawSettings, kind: PortKind) -> NonZero<usize> {
+    let hint = "so many threads can serve the port at the same time, if there are as many CPUs";
+    let queues = scope.whole(&raw.queues, "queues", 1..=ENGINES_MAX as i64, 1, hint);
+    let queues = NonZero::new(queues).unwrap_or(NonZero::<usize>::MIN);
+    if kind == PortKind::PlainTap && queues.get() > 1 {
+        let (queues, offload) = (raw.queues.span(), raw.offload.span());
+        if let (Some(queues), Some(offload)) = (queues, offload) {
+            scope
+                .error(queues, "only with offloads", "a TAP without offloads has one queue")
+                .also(offload, "switched off here")
+                .help("leave one of the two out");
+        }
+    }
+    queues
+}
+
 /// Reports an interface that something else in the file has already.
 pub(super) fn claim_interface(scope: &mut Scope, netns: &Netns, name: &Spanned<String>) {
     let place = match netns {
@@ -103,8 +122,9 @@ fn resolve_one(scope: &mut Scope, raw: &RawPort, networks: &[Network]) -> Option
         check_raw(scope, settings, &plan.leg);
     }
     let kind = if is_raw { PortKind::Raw } else { tap_kind(settings) };
+    let queues = queues(scope, settings, kind);
     let line = scope.line(&raw.span);
-    Some(Port { name: name?, network: network?, kind, interface, netns, settings: plan, line })
+    Some(Port { name: name?, network: network?, kind, queues, interface, netns, settings: plan, line })
 }
 
 /// Takes the port's name and its interface's; returns the latter.

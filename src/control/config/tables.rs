@@ -114,6 +114,7 @@ tables! {
         mtu: i64,
         gateway: OneOrMore,
         offload: bool,
+        queues: i64,
         ..leg: RawLeg,
     }
 

@@ -77,10 +77,13 @@ impl Instance {
             ports.filter_map(|p| Some((self.registry.port(&p.name)?, self.placement.engine(&p.network))));
         let bridges = self.nodes().into_iter().map(|(id, name)| (id, self.placement.engine(&name)));
         let (ports, bridges): (Vec<_>, Vec<_>) = (ports.collect(), bridges.collect());
-        let seen = self.engines.each(|engine| {
+        let mut seen = self.engines.each(|engine| {
             let (ports, bridges) = (on(&ports, engine), on(&bridges, engine));
             move |switch| views::Snapshot::take(switch, &ports, &bridges, stations)
         })?;
+        for (engine, part) in seen.iter_mut().enumerate() {
+            part.add(self.engines.tally_others(engine, &on(&ports, engine))?);
+        }
         Ok(views::Snapshot::join(seen, &ports, &bridges))
     }
 

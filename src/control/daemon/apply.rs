@@ -95,6 +95,7 @@ impl Instance {
         self.registry = registry;
         let old = std::mem::replace(&mut self.plan, plan);
         self.settle_in(self.placement.spread(&old, &self.plan, room))?;
+        self.staff(&self.plan.clone());
         self.tell_changes(&old);
         let cancelled = Arc::clone(&self.cancelled);
         self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?;
@@ -124,7 +125,7 @@ impl Instance {
         for name in self.lab.closing(plan) {
             if let Some(id) = self.registry.port(&name) {
                 // dropped here, on the control thread: closing a TAP waits for the kernel
-                let _closed: Option<Port> = self.at_leg(&name, move |switch| switch.detach(id))?;
+                let _closed: Option<Port> = self.engines.detach(self.engine_of(&name), id)?;
             }
         }
         Ok(())
@@ -142,7 +143,7 @@ impl Instance {
                 && from != to
             {
                 // one that has just been opened, or whose interface is gone, is not there
-                let open = self.engines.with(engine, move |switch| switch.detach(id))?;
+                let open = self.engines.detach(engine, id)?;
                 unplugged.extend(open.map(|open| (port.name.clone(), open)));
             }
         }
@@ -157,42 +158,35 @@ impl Instance {
         plan: &Plan,
         registry: &Registry,
     ) -> Result<(), ApplyError> {
-        let mut work: BTreeMap<usize, Work> = BTreeMap::new();
+        let mut work: BTreeMap<usize, Vec<Change>> = BTreeMap::new();
         for (engine, change) in changes {
-            work.entry(engine).or_default().changes.push(change);
+            work.entry(engine).or_default().push(change);
         }
+        for (engine, changes) in work {
+            self.engines.with(engine, |switch| perform(switch, changes))??;
+        }
+        self.staff(plan);
         for (name, port) in ports {
             let engine = plan.leg(&name).map_or(0, |leg| self.placement.engine(leg.network));
             let id = port_id(registry, &name);
-            work.entry(engine).or_default().ports.push((name, id, port));
+            // a port that was gone and is back; new ones are up already
+            self.engines.with(engine, move |switch| {
+                let _ = switch.fabric.apply(Change::SetPortUp(id, true), switch.now);
+            })?;
+            self.engines.attach(engine, id, port).map_err(|error| ApplyError::Attach(name, error))?;
         }
-        work.into_iter()
-            .try_for_each(|(engine, work)| self.engines.with(engine, |switch| work.perform(switch))?)
+        Ok(())
     }
 }
 
 /// What one engine has to do for a new plan.
-#[derive(Default)]
-struct Work {
-    changes: Vec<Change>,
-    ports: Vec<(String, PortId, Port)>,
-}
-
-impl Work {
-    fn perform(self, switch: &mut Switch) -> Result<(), ApplyError> {
-        let now = switch.now;
-        for change in self.changes {
-            if let Err(error) = switch.fabric.apply(change.clone(), now) {
-                return Err(ApplyError::Fabric(Box::new(change), error));
-            }
+fn perform(switch: &mut Switch, changes: Vec<Change>) -> Result<(), ApplyError> {
+    for change in changes {
+        if let Err(error) = switch.fabric.apply(change.clone(), switch.now) {
+            return Err(ApplyError::Fabric(Box::new(change), error));
         }
-        for (name, id, port) in self.ports {
-            // a port that was gone and is back; new ones are up already
-            let _ = switch.fabric.apply(Change::SetPortUp(id, true), now);
-            switch.attach(id, port).map_err(|error| ApplyError::Attach(name, error))?;
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The lab opens only ports of the plan that the registry has just been given.

@@ -49,9 +49,9 @@ impl Instance {
         let reader = Arc::downgrade(&alive);
         let capture = Capture { ports: set, drops_only, snaplen: snaplen as usize, sink, reader };
         // wherever the ports are: they may move
-        let begun = self.engines.each(|_| {
+        let begun = self.engines.each_thread(|| {
             let capture = capture.clone();
-            move |switch| switch.captures.add(capture)
+            move |switch: &mut crate::engine::Switch| switch.captures.add(capture)
         });
         if let Err(stopped) = begun {
             return Answer::Reply(Response::error(stopped.to_string()));

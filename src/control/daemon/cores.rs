@@ -32,6 +32,11 @@ impl Instance {
         self.at(self.plan.leg(leg).map_or("", |leg| leg.network), work)
     }
 
+    /// The engine where the port or end of a wire of that name lives.
+    pub(super) fn engine_of(&self, leg: &str) -> usize {
+        self.plan.leg(leg).map_or(0, |leg| self.placement.engine(leg.network))
+    }
+
     /// Runs `work` for each network where it lives; the results are in the order of the plan.
     pub(super) fn each_network<T: Send + 'static, W: FnOnce(&mut Switch) -> T + Send + 'static>(
         &self,
@@ -49,6 +54,21 @@ impl Instance {
             (self.log)(&format!("{engines} threads have to do instead of {wanted}: {error}"));
         }
         self.engines.len().min(most)
+    }
+
+    /// Sees to it that the engines have the threads that the ports' queues ask for, as far as there may be so many: each engine
+    /// has one in any case.
+    pub(super) fn staff(&mut self, plan: &Plan) {
+        let mut spare = plan.threads.unwrap_or_else(cpus).saturating_sub(self.engines.len());
+        for engine in 0..self.engines.len() {
+            let here = plan.ports.iter().filter(|port| self.placement.engine(&port.network) == engine);
+            let queues = here.map(|port| port.queues.get()).max().unwrap_or(1);
+            let more = (queues - 1).min(spare);
+            spare -= more;
+            if let Err(error) = self.engines.staff(engine, 1 + more) {
+                (self.log)(&format!("queues have to do with fewer threads than {}: {error}", 1 + more));
+            }
+        }
     }
 
     /// Hands over what does not live where it is to live.

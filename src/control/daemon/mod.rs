@@ -306,7 +306,7 @@ impl Instance {
             self.tell(false, Happening::Lab { text: format!("port {name} gone: {error}") });
             (self.log)(&format!("port {name}: closed, because its interface is gone ({error})"));
             // a reload may have opened it again before this was heard, with an interface that must stay
-            if self.at_leg(&name, move |switch| switch.is_attached(id)).unwrap_or(true) {
+            if !self.engines.bury(self.engine_of(&name), id).unwrap_or(false) {
                 continue;
             }
             if let Err(error) = self.lab.lost(&name) {

@@ -139,9 +139,9 @@ impl Instance {
         if topics.is_empty() || topics.iter().any(|topic| TOPICS.contains(topic)) {
             let (sink, receiver) = bounded(QUEUE);
             let watcher = Watcher { sink, reader: Arc::downgrade(&reader.alive) };
-            let begun = self.engines.each(|_| {
+            let begun = self.engines.each_thread(|| {
                 let watcher = watcher.clone();
-                move |switch| switch.monitors.add(&mut switch.fabric, watcher)
+                move |switch: &mut crate::engine::Switch| switch.monitors.add(&mut switch.fabric, watcher)
             });
             if let Err(stopped) = begun {
                 return Answer::Reply(Response::error(stopped.to_string()));

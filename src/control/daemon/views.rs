@@ -18,7 +18,7 @@ use crate::control::plan::{Netns, Plan, Port, Settings};
 use crate::control::registry::Registry;
 use crate::control::setting;
 use crate::control::view::{DropView, EngineView, PortView, StationView, StatsView, Traffic};
-use crate::engine::{EngineStats, Switch};
+use crate::engine::{Switch, Tally, thread_name};
 use crate::fabric::Books;
 use crate::frame::{NodeId, Plug, PortId};
 use crate::port::{PortCounters, PortKind};
@@ -41,8 +41,8 @@ pub(super) struct Snapshot {
     ends: Vec<(NodeId, Vec<(Plug, DropCounters)>)>,
     stations: Vec<(NodeId, Vec<(StationEntry, Plug)>)>,
     books: Books,
-    /// What each engine counts about itself, and how many frames it has received.
-    engines: Vec<(EngineStats, u64)>,
+    /// Of each engine, what each of its threads counts about itself.
+    engines: Vec<Vec<Tally>>,
 }
 
 #[derive(Debug)]
@@ -69,8 +69,19 @@ impl Snapshot {
             ends: bridges.iter().map(|id| (*id, switch.fabric.withheld_at_links(*id))).collect(),
             stations: listed.iter().map(|id| (*id, switch.fabric.stations(*id, switch.now))).collect(),
             books: switch.fabric.books(),
-            engines: vec![(switch.stats, switch.fabric.books().received)],
+            engines: vec![vec![switch.tally(&[])]],
         }
+    }
+
+    /// Adds what the other threads of the same engine have counted.
+    pub(super) fn add(&mut self, others: Vec<Tally>) {
+        for (id, more) in others.iter().flat_map(|other| &other.ports) {
+            let port = self.ports.iter_mut().find(|port| port.id == *id);
+            if let Some(counters) = port.and_then(|port| port.counters.as_mut()) {
+                counters.add(more);
+            }
+        }
+        self.engines.iter_mut().zip([others]).for_each(|(threads, others)| threads.extend(others));
     }
 
     /// One of what all engines have told, in the order of these lists.
@@ -207,15 +218,18 @@ pub(super) fn drops(snapshot: &Snapshot, registry: &Registry) -> Vec<DropView> {
 /// `show stats`, without the time.
 pub(super) fn stats(snapshot: &Snapshot, plan: &Plan, placement: &Placement) -> StatsView {
     let books = &snapshot.books;
-    let engine = |(engine, (stats, received)): (usize, &(EngineStats, u64))| EngineView {
-        name: format!("engine-{engine}"),
+    let thread = |engine: usize, thread: usize, tally: &Tally| EngineView {
+        name: thread_name(engine, thread),
         devices: plan.devices().filter(|name| placement.engine(name) == engine).map(str::to_owned).collect(),
-        ports: plan.ports.iter().filter(|port| placement.engine(&port.network) == engine).count(),
-        received: *received,
-        wakeups: stats.wakeups,
-        batches: stats.batches,
+        ports: tally.reads,
+        received: tally.stats.frames,
+        wakeups: tally.stats.wakeups,
+        batches: tally.stats.batches,
     };
-    let engines: Vec<EngineView> = snapshot.engines.iter().enumerate().map(engine).collect();
+    let engines = snapshot.engines.iter().enumerate().flat_map(|(engine, threads)| {
+        threads.iter().enumerate().map(move |(number, tally)| thread(engine, number, tally))
+    });
+    let engines: Vec<EngineView> = engines.collect();
     StatsView {
         lab: plan.name.clone(),
         uptime: 0,

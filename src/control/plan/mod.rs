@@ -16,6 +16,7 @@ pub use legs::{LegView, Settings, default_vlans};
 pub use router::{Policy, Publish, Route, Router, RouterInterface, Rule};
 
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -143,6 +144,8 @@ pub struct Port {
     pub network: String,
     /// What opens it.
     pub kind: PortKind,
+    /// How many queues it has: how many threads can serve it at the same time.
+    pub queues: NonZero<usize>,
     /// The interface, as the kernel will know it; 1 to 15 bytes.
     pub interface: Interface,
     /// Where the interface is.

@@ -31,6 +31,7 @@ fn plug(name: &str, network: &str, role: Role) -> Port {
         name: name.into(),
         network: network.into(),
         kind: PortKind::Tap,
+        queues: std::num::NonZero::<usize>::MIN,
         interface,
         netns: Netns::Own,
         settings: Settings::new(leg, 1),

@@ -28,6 +28,7 @@ fn port(name: &str, network: &str, kind: PortKind, settings: Settings) -> Port {
         name: name.into(),
         network: network.into(),
         kind,
+        queues: std::num::NonZero::<usize>::MIN,
         interface: Interface {
             name: name.into(),
             address: Vec::new(),
