@@ -19,6 +19,9 @@ use vswitchd::control::view::{PortView, StatsView};
 /// Flows of one test: enough for each queue to get some.
 const FLOWS: u16 = 12;
 
+/// How often flows begin.
+const ROUNDS: u16 = 8;
+
 /// Two machines on a network, of that many queues, and two behind a gateway.
 fn lab(queues: usize) -> String {
     let mut text = String::from(
@@ -148,42 +151,49 @@ fn flows_stay_in_order_whoever_reads_them() {
 }
 
 /// The first packets of a flow wait in the router until it knows the next address, which another thread hears; they
-/// leave before those that come after them.
+/// leave before those that come after them, also if they are more than a batch has room for. Each flow of each round has an
+/// address that nobody has asked for.
 #[test]
 fn packets_that_waited_for_an_address_leave_first() {
     alone("packets_that_waited_for_an_address_leave_first", || {
-        let file = File::new("waited", &lab(4));
-        let running = file.start();
-        let far = sockets("c", "10.0.1.3", 5000);
-        assert!(ping("a", "10.0.0.254").ok, "what `a` has to ask is answered");
-        for round in 0..8 {
-            // what the router knows of `c` is forgotten with the interface
-            file.write(&lab(4).replace("10.0.1.254", &format!("10.0.1.{}", 200 + round)));
-            says(&["reload"]);
-            let near = sockets("a", "10.0.0.1", 4000);
-            let done = AtomicBool::new(false);
-            thread::scope(|scope| {
-                let done = &done;
-                let readers: Vec<_> = far
-                    .iter()
-                    .enumerate()
-                    .map(|(flow, socket)| scope.spawn(move || in_order(socket, flow, done)))
-                    .collect();
-                for number in 1_u64..=200 {
-                    for (near, far) in near.iter().zip(&far) {
-                        let _ = near.send_to(&number.to_be_bytes(), far.local_addr().expect("bound"));
-                    }
-                }
-                thread::sleep(Duration::from_millis(100));
-                done.store(true, Ordering::Relaxed);
-                let counts: Vec<_> =
-                    readers.into_iter().map(|reader| reader.join().expect("in order").0).collect();
-                assert!(counts.iter().sum::<u64>() > 200, "round {round}: {counts:?}");
-            });
-        }
-        assert_eq!(running.stop(), "");
-        file.assert_nothing_left();
+        [1, 4].into_iter().for_each(packets_wait);
     });
+}
+
+/// Addresses are asked for through ports with so many queues.
+fn packets_wait(queues: usize) {
+    let of_round = |round: u16| (0..FLOWS).map(move |flow| format!("10.0.1.{}", 10 + round * FLOWS + flow));
+    let all: Vec<String> = (0..ROUNDS).flat_map(of_round).map(|a| format!("\"{a}/24\"")).collect();
+    let file = File::new("waited", &lab(queues).replace("\"10.0.1.3/24\"", &format!("[{}]", all.join(", "))));
+    let running = file.start();
+    assert!(ping("a", "10.0.0.254").ok, "what `a` has to ask is answered");
+    let mut parked = 0;
+    for round in 0..ROUNDS {
+        let near = sockets("a", "10.0.0.1", 4000);
+        let far = sockets("c", "0.0.0.0", 5000);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let done = &done;
+            let readers =
+                far.iter().enumerate().map(|(flow, far)| scope.spawn(move || in_order(far, flow, done)));
+            let readers: Vec<_> = readers.collect();
+            for (near, (port, to)) in near.iter().zip((5000..).zip(of_round(round))) {
+                scope.spawn(move || {
+                    for number in 1_u64..=40 {
+                        let _ = near.send_to(&number.to_be_bytes(), (to.as_str(), port));
+                    }
+                });
+            }
+            thread::sleep(Duration::from_millis(100));
+            done.store(true, Ordering::Relaxed);
+            let counts = readers.into_iter().map(|reader| reader.join().expect("in order").0);
+            assert!(counts.sum::<u64>() > 20, "round {round}");
+        });
+        let before = std::mem::replace(&mut parked, show::<StatsView>("stats").parked);
+        assert!(parked > before, "round {round}: some had to wait");
+    }
+    assert_eq!(running.stop(), "");
+    file.assert_nothing_left();
 }
 
 /// While bytes flow, ports get other numbers of queues, and the network is joined to another and parted from it.

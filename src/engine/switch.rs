@@ -47,6 +47,9 @@ const ASK: Duration = Duration::from_millis(1);
 /// is cut again is joined for nothing.
 const APART: u16 = 256;
 
+/// How many batches of frames that devices have made are sent in a row: three times what can wait at a time.
+const MAIL_BATCHES: usize = 96;
+
 /// Refused frames in a row after which a port rests.
 const REFUSED_MAX: usize = BATCH_MAX;
 /// How long. A flood then takes some 32,000 reads per second, a few percent of the thread's time.
@@ -267,6 +270,7 @@ impl Switch {
             if self.due <= now {
                 self.fabric.tick(now, &mut self.batch);
                 self.finish();
+                self.send_mail();
                 self.due = Time::ZERO;
             }
         }
@@ -297,7 +301,10 @@ impl Switch {
             }
             tired = slot.is_tired(&self.batch);
             let cut = self.finish();
-            self.fabric.pass();
+            if others_leave {
+                self.send_mail();
+                self.fabric.pass();
+            }
             if cut && let Some(slot) = self.slot(id) {
                 slot.apart = APART;
             }
@@ -307,6 +314,18 @@ impl Switch {
             Received::Drained | Received::More if tired => Served::Tired,
             Received::Drained => Served::Idle,
             Received::More => Served::Again,
+        }
+    }
+
+    /// Sends what devices have made, as far as there was no room for it in the batch: packets that waited for an address leave
+    /// before anybody decides about later ones of the same flow. Not without end, if devices go on answering each other.
+    fn send_mail(&mut self) {
+        for _ in 0..MAIL_BATCHES {
+            if !self.fabric.has_mail() {
+                return;
+            }
+            self.fabric.send_mail(&mut self.batch, self.now);
+            self.finish();
         }
     }
 

@@ -15,6 +15,18 @@ use crate::verdict::Reason;
 const FRAMES_PER_CALL: usize = 4096;
 
 impl Fabric {
+    /// Whether something that devices have made still waits: there was no room for it in the batch.
+    #[inline]
+    pub fn has_mail(&self) -> bool {
+        !self.outbox.is_empty() || !self.mail.is_empty()
+    }
+
+    /// Sends, in an empty batch, what there was no room for in the one before. Whoever wants packets that waited for an
+    /// address to leave before later ones of the same flow calls this before the next frames are received.
+    pub fn send_mail(&mut self, batch: &mut Batch, now: Time) {
+        self.post(batch, now);
+    }
+
     /// Sends what waits, as far as there is room.
     pub(super) fn post(&mut self, batch: &mut Batch, now: Time) {
         for _ in 0..FRAMES_PER_CALL {
