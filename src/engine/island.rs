@@ -55,7 +55,7 @@ impl Engine {
             return Ok(Shares::new());
         }
         let nodes = nodes.to_vec();
-        let ports = first.with(move |switch| switch.fabric.ports_of(&nodes))?;
+        let ports: Vec<PortId> = first.with(move |switch| switch.fabric.ports_of(&nodes).collect())?;
         let take = |ports: Vec<PortId>| {
             move |switch: &mut Switch| {
                 ports.into_iter().filter_map(|id| Some((id, switch.detach(id)?))).collect()

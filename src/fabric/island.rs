@@ -55,11 +55,10 @@ impl Fabric {
     }
 
     /// The ports that are plugged into these devices, in the order of their ids.
-    pub fn ports_of(&self, nodes: &[NodeId]) -> Vec<PortId> {
+    pub fn ports_of(&self, nodes: &[NodeId]) -> impl Iterator<Item = PortId> {
+        let is_there = |port: &Port| nodes.contains(&port.leg.node);
         let ids = (0..).map(PortId).zip(&self.ports);
-        ids.filter(|(_, port)| port.as_ref().is_some_and(|port| nodes.contains(&port.leg.node)))
-            .map(|(id, _)| id)
-            .collect()
+        ids.filter(move |(_, port)| port.as_ref().is_some_and(is_there)).map(|(id, _)| id)
     }
 
     /// Takes out these devices and everything that is plugged into them. `None`, and nothing has happened, if one of them is

@@ -9,7 +9,7 @@ mod unreadable;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZero;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -417,7 +417,11 @@ fn wait(ports: &[&Port]) {
     let mut poll = Poll::new().expect("epoll");
     for port in ports {
         poll.registry()
-            .register(&mut SourceFd(&port.as_raw_fd()), Token(0), Interest::READABLE)
+            .register(
+                &mut SourceFd(&port.readers().next().expect("it is whole")),
+                Token(0),
+                Interest::READABLE,
+            )
             .expect("a port can be polled");
     }
     poll.poll(&mut Events::with_capacity(ports.len()), Some(Duration::from_millis(100))).expect("poll");
