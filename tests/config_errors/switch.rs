@@ -15,6 +15,33 @@ fn threads() {
 }
 
 #[test]
+fn queues() {
+    let port = |kind: &str, text: &str| {
+        format!("[[port]]\nname = \"p\"\nnetwork = \"lan\"\nkind = \"{kind}\"\n{text}\n")
+    };
+    let table = [
+        ("none", "tap", "queues = 0", Some("`queues` cannot be 0")),
+        ("one, as without saying so", "tap", "queues = 1", None),
+        ("a thread each", "tap", "queues = 16", None),
+        ("more than there are threads", "tap", "queues = 17", Some("`queues` cannot be 17")),
+        ("sockets", "raw", "queues = 4", None),
+        (
+            "one is all it has",
+            "tap",
+            "queues = 2\noffload = false",
+            Some("a TAP without offloads has one queue"),
+        ),
+        ("and may be said", "tap", "queues = 1\noffload = false", None),
+    ];
+    for (why, kind, text, expected) in table {
+        let expected: Vec<_> = expected.iter().map(|message| (5, *message)).collect();
+        assert_found_on_lan(&[(why, &port(kind, text), &expected)]);
+    }
+    let queues = |kind, text| plan(&format!("{LAN}{}", port(kind, text))).ports[0].queues.get();
+    assert_eq!((queues("raw", "queues = 4"), queues("tap", "")), (4, 1));
+}
+
+#[test]
 fn names() {
     assert_found(&[
         ("missing", "[[network]]\n[[node]]\n", &[(1, "`name` is missing"), (2, "`name` is missing")]),
