@@ -12,8 +12,8 @@
 //!    memory and the kernel's locks are as they were with one thread, so the curve is what islands allow, not what a
 //!    machine will do.
 //!
-//! The last columns are for one island, which no thread shares with another: *one island*, and *workers*, where other threads
-//! make the system calls and one still walks. That is not built (ARCHITECTURE.md); the columns say what it would be worth.
+//! The last columns are for one island: *one island* with ports of one queue, and *queues*, where each thread has a queue of each
+//! port that never runs dry. It reads without the fabric, waits until nobody else has it, walks, and writes without it.
 //!
 //! `--test` runs everything once and briefly: what it then prints means nothing.
 
@@ -53,6 +53,8 @@ struct Costs {
     read: f64,
     walk: f64,
     write: f64,
+    /// To take the fabric and to put it down, a batch.
+    pass: f64,
 }
 
 fn main() {
@@ -139,8 +141,22 @@ fn costs(walk: f64, rounds: u32) -> Costs {
         Some((read, write)) => (read, write, "measured here, through a TAP"),
         None => (650.0, 850.0, "NOT measured here (no root): taken from elsewhere"),
     };
+    let pass = pass(rounds);
     println!("\ncosts of a small frame, ns: read {read:.0}, walk {walk:.0}, write {write:.0} ({whence})");
-    Costs { read, walk, write }
+    println!("and of a batch, to take and to pass on the fabric: {pass:.0}");
+    Costs { read, walk, write, pass }
+}
+
+/// What it costs to take something out of a channel with room for one, and to put it back.
+fn pass(rounds: u32) -> f64 {
+    let (put, take) = crossbeam_channel::bounded(1);
+    put.send(Some(Box::new(0_u64))).expect("there is room");
+    let (start, rounds) = (clock(), 100 * rounds);
+    for _ in 0..rounds {
+        let held = take.recv().expect("it is there");
+        put.try_send(black_box(held)).expect("there is room");
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(rounds)
 }
 
 /// What reading and writing a small frame costs, on average over so many batches; `None` where there can be no TAP.
@@ -193,7 +209,7 @@ fn sender(name: &str) -> Box<dyn DataLinkSender> {
 fn curve(costs: Costs, frames: u64) {
     let whole = costs.read + costs.walk + costs.write;
     println!("\ncurve: {ISLANDS} islands, {frames} frames, in virtual time; Mframes/s, and times one thread");
-    println!("threads   even islands      uneven islands    one island        one island, workers");
+    println!("threads   even islands      uneven islands    one island        one island, queues");
     let mut first = None;
     for threads in THREADS {
         let even = simulate(&[1.0; ISLANDS], threads, whole, frames);
@@ -201,8 +217,8 @@ fn curve(costs: Costs, frames: u64) {
         let uneven: Vec<f64> = (1..=ISLANDS).map(|rank| 1.0 / rank as f64).collect();
         let uneven = simulate(&uneven, threads, whole, frames);
         let one = simulate(&[1.0], threads, whole, frames);
-        let workers = workers(threads, costs);
-        let now = [even, uneven, one, workers];
+        let queues = queues(threads, costs, frames);
+        let now = [even, uneven, one, queues];
         let first = *first.get_or_insert(now);
         let cells =
             now.iter().zip(first).map(|(rate, first)| format!("{rate:>6.2} {:>5.2} x    ", rate / first));
@@ -254,12 +270,24 @@ fn simulate(shares: &[f64], threads: usize, cost: f64, frames: u64) -> f64 {
     done as f64 / now * 1e3
 }
 
-/// One walks, the others read and write for it: whoever is slower decides. With one thread it does all itself.
-fn workers(threads: usize, costs: Costs) -> f64 {
-    let calls = costs.read + costs.write;
-    let alone = 1e3 / (calls + costs.walk);
-    let helped = (1e3 / costs.walk).min((threads - 1) as f64 * 1e3 / calls);
-    if threads == 1 { alone } else { helped.max(alone) }
+/// Frames per second, in millions, of one island that several threads serve, each with queues that never run dry.
+fn queues(threads: usize, costs: Costs, frames: u64) -> f64 {
+    let batch = BATCH as f64;
+    let pass = if threads == 1 { 0.0 } else { costs.pass };
+    let mut rng = Rng::new(1);
+    // no two begin at the same time, and no batch is as long as another
+    let mut at: Vec<f64> = (0..threads).map(|thread| thread as f64 * costs.read).collect();
+    let (mut put_down, mut done) = (0.0_f64, 0_u64);
+    while done < frames {
+        let next = at.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(thread, _)| thread);
+        let spread = 0.5 + uniform(&mut rng);
+        let taken = at[next].max(put_down);
+        put_down = taken + pass + batch * costs.walk * spread;
+        at[next] = put_down + batch * (costs.write + costs.read) * spread;
+        done += (batch * spread) as u64;
+    }
+    let end = at.iter().copied().fold(0.0, f64::max);
+    done as f64 / end * 1e3
 }
 
 /// Above zero, up to one.

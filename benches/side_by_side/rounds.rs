@@ -19,7 +19,13 @@ use crate::systems::{Programs, Running, System};
 use crate::{INTERRUPTED, note, tell};
 
 /// Those that get two turns at each figure.
-const CLOSE: [System; 4] = [System::Relay, System::Vswitchd, System::VswitchdGateway, System::OpenVswitchTso];
+const CLOSE: [System; 5] = [
+    System::Relay,
+    System::Vswitchd,
+    System::VswitchdQueues,
+    System::VswitchdGateway,
+    System::OpenVswitchTso,
+];
 
 /// All that is measured, again and again.
 pub(crate) struct Bench<'a> {

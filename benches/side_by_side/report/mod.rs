@@ -13,8 +13,8 @@ use statistics::Samples;
 /// Systems that are compared with each other: what the table is called, and its columns.
 type Table = (&'static str, &'static [(&'static str, System, System)]);
 
-/// What a gateway costs beside one network, how far we are from the kernel, and what a crowd costs.
-const COMPARED: [Table; 2] = [
+/// What a gateway costs beside one network, how far we are from the kernel, what a second thread gains, and what a crowd costs.
+const COMPARED: [Table; 3] = [
     (
         "Through a gateway and not, beside Linux and not",
         &[
@@ -22,6 +22,13 @@ const COMPARED: [Table; 2] = [
             ("Linux, gateway/network", System::LinuxGateway, System::LinuxBridge),
             ("network, vswitchd/Linux", System::Vswitchd, System::LinuxBridge),
             ("gateway, vswitchd/Linux", System::VswitchdGateway, System::LinuxGateway),
+        ],
+    ),
+    (
+        "With two queues to a port, and two threads",
+        &[
+            ("two queues/one", System::VswitchdQueues, System::Vswitchd),
+            ("two queues/relay", System::VswitchdQueues, System::Relay),
         ],
     ),
     (

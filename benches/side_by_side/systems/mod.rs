@@ -19,6 +19,7 @@ pub(crate) use running::{Programs, Running, ip, program, run, stop, wait_for_rea
 pub(crate) enum System {
     Relay,
     Vswitchd,
+    VswitchdQueues,
     VswitchdCrowded,
     VswitchdRaw,
     VswitchdMixed,
@@ -36,9 +37,10 @@ pub(crate) enum System {
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Relay,
         Self::Vswitchd,
+        Self::VswitchdQueues,
         Self::VswitchdCrowded,
         Self::VswitchdRaw,
         Self::VswitchdMixed,
@@ -59,6 +61,7 @@ impl System {
         match self {
             Self::Relay => "bare relay",
             Self::Vswitchd => "vswitchd (tap)",
+            Self::VswitchdQueues => "vswitchd (2 queues)",
             Self::VswitchdCrowded => "vswitchd (64k stations)",
             Self::VswitchdRaw => "vswitchd (raw on veth)",
             Self::VswitchdMixed => "vswitchd (tap, raw)",
@@ -81,6 +84,7 @@ impl System {
         match self {
             Self::Relay => "relay",
             Self::Vswitchd => "tap",
+            Self::VswitchdQueues => "queues",
             Self::VswitchdCrowded => "tap64k",
             Self::VswitchdRaw => "raw",
             Self::VswitchdMixed => "mixed",

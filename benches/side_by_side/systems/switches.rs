@@ -29,20 +29,21 @@ impl Running {
         };
         let access = format!("vlan = {{ pvid = {VLAN}, untagged = [{VLAN}] }}\n");
         let trunk = format!("vlan = {{ tagged = [{VLAN}] }}\n");
-        let (network, vlans) = match self.system {
+        let (network, keys) = match self.system {
             System::VswitchdCrowded => ("fdb_max = 131072\n", [String::new(), String::new()]),
+            System::VswitchdQueues => ("", ["queues = 2\n".to_owned(), "queues = 2\n".to_owned()]),
             System::VswitchdAccess => ("vlan_filtering = true\n", [access.clone(), access]),
             System::VswitchdTrunk => ("vlan_filtering = true\n", [access, trunk]),
             _ => ("", [String::new(), String::new()]),
         };
         let mut text = format!("[[network]]\nname = \"lan\"\nageing = {AGEING}\n{network}\n");
         let ends = [("port-a", self.machines.a.clone()), ("port-b", self.machines.b.clone())];
-        for ((wire, vlan), (name, netns)) in wires.into_iter().zip(vlans).zip(ends) {
+        for ((wire, keys), (name, netns)) in wires.into_iter().zip(keys).zip(ends) {
             if wire == Raw {
                 veth_pair(&self.machines, name, &netns)?;
             }
             text += &format!(
-                "[[port]]\nname = \"{name}\"\nnetwork = \"lan\"\n{}{vlan}\n",
+                "[[port]]\nname = \"{name}\"\nnetwork = \"lan\"\n{}{keys}\n",
                 wire.keys(name, &netns)
             );
         }
