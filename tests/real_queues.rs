@@ -269,6 +269,28 @@ fn an_interface_with_queues_goes_and_comes_back() {
     });
 }
 
+/// Threads that share a fabric have no timers of their own to be woken by.
+#[test]
+fn idle_threads_of_a_network_sleep() {
+    alone("idle_threads_of_a_network_sleep", || {
+        let quiet = "setup = [\"echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6\"]\n";
+        let file =
+            File::new("asleep", &lab(4).replace("[[node.interface]]", &format!("{quiet}[[node.interface]]")));
+        let running = file.start();
+        assert!(ping("a", "10.0.1.3").ok, "so that there are stations and neighbours to be forgotten");
+        let wakeups = || show::<StatsView>("stats").engines.iter().map(|e| e.wakeups).collect::<Vec<_>>();
+        // what machines say of themselves, and neighbours that are asked once more
+        thread::sleep(Duration::from_secs(8));
+        let first = wakeups();
+        thread::sleep(Duration::from_secs(2));
+        let second = wakeups();
+        let woken: Vec<u64> = second.iter().zip(&first).map(|(b, a)| b - a).collect();
+        assert!(woken.iter().all(|count| *count <= 6), "by those who ask: {woken:?}");
+        assert_eq!(running.stop(), "");
+        file.assert_nothing_left();
+    });
+}
+
 /// A raw port on a cable, with a socket for each queue.
 #[test]
 fn raw_ports_have_queues_too() {

@@ -21,6 +21,7 @@ mod capture;
 mod engine;
 mod engines;
 mod island;
+mod joining;
 mod monitor;
 mod patience;
 mod switch;

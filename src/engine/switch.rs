@@ -25,6 +25,7 @@ use mio::{Interest, Registry, Token};
 use super::Event;
 use super::baton::Baton;
 use super::capture::Captures;
+use super::joining::Joining;
 use super::monitor::Monitors;
 use crate::fabric::Change;
 use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
@@ -42,10 +43,6 @@ const BYTES_PER_TURN: usize = 32 * 1024;
 
 /// While there is always a port that is ready, how long until the fabric is asked again what is due: it asks every device.
 const ASK: Duration = Duration::from_millis(1);
-
-/// For how many batches the segments of a port are not joined after some large frame of its had to be cut on the way out: what
-/// is cut again is joined for nothing.
-const APART: u16 = 256;
 
 /// How many batches of frames that devices have made are sent in a row: three times what can wait at a time.
 const MAIL_BATCHES: usize = 96;
@@ -114,8 +111,8 @@ struct Slot {
     ready: bool,
     /// Frames in a row that its guards refused.
     refused: usize,
-    /// For how many batches segments that come in here are not joined.
-    apart: u16,
+    /// Whether segments that come in here are joined.
+    joining: Joining,
     /// What leaves here of the current batch.
     outgoing: Vec<Outgoing>,
 }
@@ -284,10 +281,9 @@ impl Switch {
         let Some(slot) = &mut self.slots[usize::from(id.0)] else { return Served::Idle };
         let Some(port) = &mut slot.port else { return Served::Idle };
         let received = port.receive(&mut self.pool, &mut self.batch, frames_max, BYTES_PER_TURN);
-        if slot.apart == 0 {
+        if slot.joining.joins() {
             coalesce(&mut self.batch, &mut self.pool);
         }
-        slot.apart = slot.apart.saturating_sub(1);
         let mut tired = false;
         if !self.batch.is_empty() {
             self.stats.batches += 1;
@@ -306,7 +302,7 @@ impl Switch {
                 self.fabric.pass();
             }
             if cut && let Some(slot) = self.slot(id) {
-                slot.apart = APART;
+                slot.joining.was_cut();
             }
         }
         match received {
