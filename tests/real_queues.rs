@@ -150,6 +150,19 @@ fn flows_stay_in_order_whoever_reads_them() {
     });
 }
 
+/// Where there may be no more threads, one reads all queues.
+#[test]
+fn one_thread_reads_all_queues_if_it_must() {
+    alone("one_thread_reads_all_queues_if_it_must", || {
+        let file = File::new("alone", &lab(4).replace("threads = 4", "threads = 1"));
+        let running = file.start();
+        assert_eq!(threads(running.pid()), ["engine-0"]);
+        talk_both_ways(&sockets("a", "10.0.0.1", 4000), &sockets("b", "10.0.0.2", 5000));
+        assert_eq!(running.stop(), "");
+        file.assert_nothing_left();
+    });
+}
+
 /// The first packets of a flow wait in the router until it knows the next address, which another thread hears; they
 /// leave before those that come after them, also if they are more than a batch has room for. Each flow of each round has an
 /// address that nobody has asked for.
