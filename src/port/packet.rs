@@ -40,12 +40,16 @@ use socket2::{Domain, Socket, Type};
 
 use super::ends::Ends;
 use super::front::Front;
-use super::sys::{self, MESSAGES_MAX, Message};
+use super::sys::{self, Message};
 use super::{Budget, Ledger, OpenError, Pool, Received, admit, egress_reason};
 use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
 use crate::verdict::Reason;
 use crate::wire::vnet::VNET_LEN;
 
+/// How many messages a call reads or writes at most.
+const MANY: usize = 32;
+/// The same while there are few: what a call needs for each lies on the stack, and has to be made.
+const FEW: usize = 4;
 /// Room for a few hundred large frames each way, as far as the system lets us.
 const SOCKET_BUFFER: usize = 16 << 20;
 /// How often to look whether an interface that went down is being deleted: some tens of milliseconds of a loop
@@ -68,6 +72,8 @@ struct Hearing {
     lent: Vec<Box<[u8]>>,
     /// The length of the last frame read: a guess at the next, so as not to read far more than asked for.
     last_len: usize,
+    /// Whether the last call found [`FEW`] or more.
+    many: bool,
     /// How often to look again whether the interface that went down still exists.
     checks_left: u32,
 }
@@ -99,8 +105,12 @@ impl Packet {
     }
 
     pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
-        for which in which.chunks(MESSAGES_MAX) {
-            send_some(self.ends.writer(), ledger, frames, which);
+        let socket = self.ends.writer();
+        for which in which.chunks(MANY) {
+            match which.len() {
+                ..=FEW => send_some::<FEW>(socket, ledger, frames, which),
+                _ => send_some::<MANY>(socket, ledger, frames, which),
+            }
         }
     }
 
@@ -131,7 +141,7 @@ impl Packet {
 
 impl Hearing {
     fn of(index: u32) -> Self {
-        Self { index, lent: Vec::with_capacity(MESSAGES_MAX), last_len: FRAME_MAX, checks_left: 0 }
+        Self { index, lent: Vec::with_capacity(MANY), last_len: FRAME_MAX, many: false, checks_left: 0 }
     }
 
     fn receive(
@@ -142,35 +152,13 @@ impl Hearing {
         batch: &mut Batch,
         budget: &mut Budget,
     ) -> Received {
-        let mut messages = [Message::default(); MESSAGES_MAX];
         while !batch.is_full() && !budget.is_spent() {
-            let wanted = (budget.bytes / self.last_len + 1)
-                .min(budget.frames)
-                .min(BATCH_MAX - batch.frames().len())
-                .min(MESSAGES_MAX);
-            self.lent.extend((0..wanted).map(|_| pool.take()));
-            let offset = HEADROOM - VNET_LEN;
-            let result = sys::packet_receive(socket.as_fd(), &mut self.lent, offset, &mut messages);
-            let read = *result.as_ref().unwrap_or(&0);
-            while self.lent.len() > read {
-                self.lent.pop().into_iter().for_each(|buffer| pool.give(buffer));
-            }
-            for (buffer, message) in self.lent.drain(..).zip(&messages) {
-                budget.spend(message.len);
-                self.last_len = message.len.max(1);
-                match parse(buffer, message, ledger.id) {
-                    Ok(frame) => {
-                        ledger.counters.received(frame.len());
-                        batch.push(frame);
-                    }
-                    Err((reason, buffer)) => {
-                        ledger.counters.rx_drops.count(reason);
-                        pool.give(buffer);
-                    }
-                }
-            }
+            let result = match self.many {
+                false => self.receive_some::<FEW>(socket, ledger, pool, batch, budget),
+                true => self.receive_some::<MANY>(socket, ledger, pool, batch, budget),
+            };
             match result {
-                Ok(_) => self.checks_left = 0,
+                Ok(()) => self.checks_left = 0,
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::AGAIN) => return self.drained(socket),
                     Some(Errno::INTR) => {}
@@ -184,6 +172,45 @@ impl Hearing {
             }
         }
         Received::More
+    }
+
+    /// One call.
+    fn receive_some<const N: usize>(
+        &mut self,
+        socket: &Socket,
+        ledger: &mut Ledger,
+        pool: &mut Pool,
+        batch: &mut Batch,
+        budget: &mut Budget,
+    ) -> io::Result<()> {
+        let mut messages = [Message::default(); N];
+        let wanted = (budget.bytes / self.last_len + 1)
+            .min(budget.frames)
+            .min(BATCH_MAX - batch.frames().len())
+            .min(N);
+        self.lent.extend((0..wanted).map(|_| pool.take()));
+        let offset = HEADROOM - VNET_LEN;
+        let result = sys::packet_receive(socket.as_fd(), &mut self.lent, offset, &mut messages);
+        let read = *result.as_ref().unwrap_or(&0);
+        while self.lent.len() > read {
+            self.lent.pop().into_iter().for_each(|buffer| pool.give(buffer));
+        }
+        self.many = read >= FEW;
+        for (buffer, message) in self.lent.drain(..).zip(&messages) {
+            budget.spend(message.len);
+            self.last_len = message.len.max(1);
+            match parse(buffer, message, ledger.id) {
+                Ok(frame) => {
+                    ledger.counters.received(frame.len());
+                    batch.push(frame);
+                }
+                Err((reason, buffer)) => {
+                    ledger.counters.rx_drops.count(reason);
+                    pool.give(buffer);
+                }
+            }
+        }
+        result.map(drop)
     }
 
     /// Nothing to read: because the interface is silent, down, or deleted?
@@ -200,10 +227,10 @@ impl Hearing {
     }
 }
 
-/// Writes at most [`MESSAGES_MAX`] frames. The message that fails is left out, the others go on.
-fn send_some(socket: &Socket, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
-    let mut fronts = [Front::NONE; MESSAGES_MAX];
-    let mut bytes: [&[u8]; MESSAGES_MAX] = [&[]; MESSAGES_MAX];
+/// Writes at most `N` frames. The message that fails is left out, the others go on.
+fn send_some<const N: usize>(socket: &Socket, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
+    let mut fronts = [Front::NONE; N];
+    let mut bytes: [&[u8]; N] = [&[]; N];
     let mut count = 0;
     for outgoing in which {
         let frame = &frames[usize::from(outgoing.frame)];
@@ -215,11 +242,11 @@ fn send_some(socket: &Socket, ledger: &mut Ledger, frames: &[Frame], which: &[Ou
             Err(reason) => ledger.counters.tx_drops.count(reason),
         }
     }
-    let pieces: [[IoSlice<'_>; 2]; MESSAGES_MAX] = std::array::from_fn(|i| fronts[i].message(bytes[i]));
-    let mut controls: [SendAncillaryBuffer<'_, '_, '_>; MESSAGES_MAX] =
+    let pieces: [[IoSlice<'_>; 2]; N] = std::array::from_fn(|i| fronts[i].message(bytes[i]));
+    let mut controls: [SendAncillaryBuffer<'_, '_, '_>; N] =
         std::array::from_fn(|_| SendAncillaryBuffer::default());
     let mut controls = controls.iter_mut();
-    let mut messages: [MMsgHdr<'_>; MESSAGES_MAX] = std::array::from_fn(|i| {
+    let mut messages: [MMsgHdr<'_>; N] = std::array::from_fn(|i| {
         MMsgHdr::new(&pieces[i], controls.next().expect("there are as many controls as messages"))
     });
     let mut next = 0;

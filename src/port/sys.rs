@@ -104,9 +104,6 @@ pub(crate) fn packet_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
 
 // ---- reading and writing frames -------------------------------------------------------------------------------
 
-/// How many messages [`packet_receive`] takes at most.
-pub const MESSAGES_MAX: usize = 32;
-
 /// A message that [`packet_receive`] read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Message {
@@ -116,21 +113,18 @@ pub struct Message {
     pub tag: Option<Tag>,
 }
 
-/// Reads one message into each of `buffers`, from `offset` on, until there are no more; returns how many.
+/// Reads one message into each of `buffers`, at most `N`, from `offset` on, until there are no more; returns how many.
 ///
 /// The socket must be non-blocking. All bookkeeping is on the stack: nothing is allocated.
-pub fn packet_receive(
+pub fn packet_receive<const N: usize>(
     socket: BorrowedFd<'_>,
     buffers: &mut [Box<[u8]>],
     offset: usize,
-    messages: &mut [Message; MESSAGES_MAX],
+    messages: &mut [Message; N],
 ) -> io::Result<usize> {
     // SAFETY: arrays of plain old C data, for which zero bytes are valid: null pointers with length zero.
-    let (mut headers, mut pieces, mut controls): (
-        [libc::mmsghdr; MESSAGES_MAX],
-        [libc::iovec; MESSAGES_MAX],
-        [Control; MESSAGES_MAX],
-    ) = unsafe { std::mem::zeroed() };
+    let (mut headers, mut pieces, mut controls): ([libc::mmsghdr; N], [libc::iovec; N], [Control; N]) =
+        unsafe { std::mem::zeroed() };
     let mut count = 0;
     let parts = headers.iter_mut().zip(&mut pieces).zip(&mut controls);
     for (((header, piece), control), buffer) in parts.zip(buffers) {

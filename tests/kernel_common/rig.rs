@@ -14,7 +14,7 @@ use tun_tap::{Iface, Mode};
 use vswitchd::bridge::{MulticastLegConfig, StationKind, VlanEntry};
 use vswitchd::fabric::{Change, Membership, Station};
 use vswitchd::frame::{Plug, PortId, Tag};
-use vswitchd::port::sys::{self, MESSAGES_MAX, Message};
+use vswitchd::port::sys::{self, Message};
 use vswitchd::sim::Kernel;
 use vswitchd::wire::mac::Mac;
 
@@ -357,7 +357,7 @@ impl Rig {
     }
 
     fn drain(&mut self, outputs: &mut Vec<Output>) -> io::Result<()> {
-        let mut messages = [Message::default(); MESSAGES_MAX];
+        let mut messages = [Message::default()];
         loop {
             match sys::packet_receive(self.host.as_fd(), &mut self.buffer, 0, &mut messages) {
                 Ok(_) => {

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
-use vswitchd::port::sys::{self, MESSAGES_MAX};
+use vswitchd::port::sys;
 use vswitchd::wire::vnet::VNET_LEN;
 
 use crate::inspect::{Rules, Seen};
@@ -83,7 +83,7 @@ impl End {
                 Some(message(&buffer))
             }
             Self::Packet(socket) => {
-                let mut messages = [sys::Message::default(); MESSAGES_MAX];
+                let mut messages = [sys::Message::default()];
                 let mut buffers = [vec![0; MESSAGE_MAX].into_boxed_slice()];
                 let read = sys::packet_receive(socket.as_fd(), &mut buffers, 0, &mut messages);
                 if read.ok()? == 0 {
