@@ -44,6 +44,16 @@ impl Default for Marks<'_> {
     }
 }
 
+#[cfg(debug_assertions)]
+impl Marks<'_> {
+    /// Whether nothing but a sight is to be written down.
+    pub(super) fn is_of_sight_only(&self) -> bool {
+        let Self { sight: _, kind, bpdu, charge, flap, message, talk } = self;
+        let says_nothing = charge.is_none() && message.is_none() && talk.is_none();
+        *kind == StationKind::Learned && !bpdu && *flap == Flap::Ignore && says_nothing
+    }
+}
+
 impl Bridge {
     #[inline(always)]
     pub(super) fn commit(
@@ -95,6 +105,7 @@ impl Plane {
             && until > now
         {
             state.silenced_until = until;
+            self.passes.forget();
         }
     }
 }

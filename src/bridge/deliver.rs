@@ -11,7 +11,7 @@ use crate::trace::Cast;
 use crate::verdict::Reason;
 
 /// What the kernel lets pass above the MTU: room for a VLAN tag, wanted or not (B47).
-const MTU_SLACK: u32 = 4;
+pub(super) const MTU_SLACK: u32 = 4;
 
 /// A leg as the bridge sees it.
 #[derive(Clone, Debug)]
@@ -42,6 +42,12 @@ impl LegState {
             storm: StormMeter::default(),
             silenced_until: Time::ZERO,
         }
+    }
+
+    /// Whether the spanning tree lets frames pass.
+    #[inline]
+    pub(super) fn is_forwarding(&self) -> bool {
+        self.tree == PortState::Forwarding
     }
 
     #[inline]
@@ -115,7 +121,7 @@ pub(super) fn may_deliver(
     if host {
         return Ok(());
     }
-    if to.state.tree != PortState::Forwarding {
+    if !to.state.is_forwarding() {
         return Err(Reason::PortBlocking); // B30
     }
     // B26: what the host sends to groups is flooded whatever the flags; unknown unicast is not

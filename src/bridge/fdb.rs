@@ -95,6 +95,19 @@ impl Fdb {
         self.valid(slot, now).then(|| self.table.value(slot))
     }
 
+    /// The entry of a station, if that is known now, which will be asked for again.
+    #[inline(always)]
+    pub(super) fn recall(&mut self, vid: u16, mac: Mac, now: Time) -> Option<(Slot, Place)> {
+        let slot = self.table.recall(key(vid, mac))?;
+        self.valid(slot, now).then(|| (slot, self.table.value(slot)))
+    }
+
+    /// The entry, which [`Fdb::recall`] has found, was seen now.
+    #[inline(always)]
+    pub(super) fn refresh(&mut self, slot: Slot, now: Time) {
+        self.table.touch(slot, now);
+    }
+
     /// Stations that frames are about to be sent to.
     pub(super) fn foresee(&mut self, vid: u16, macs: impl Iterator<Item = Mac>) {
         // fewer than that many fit into the cache

@@ -7,6 +7,9 @@
 //!    its members; otherwise everywhere. Every leg in question is put to the one predicate of `deliver`.
 //! 3. `commit`: what the frame taught is written down, and what was withheld is counted.
 //!
+//! Most frames are between stations that are where they were, and go a way of their own (`shortcut`), which does all of this or
+//! nothing.
+//!
 //! The first two only look. [`Bridge::explain`] is these two, [`Bridge::forward`] is all three, and so an explanation
 //! cannot differ from what happens. One thing needs care for it: a frame to its own source must find what it is
 //! about to teach, which is not in the table yet.
@@ -34,6 +37,7 @@ mod multicast;
 pub mod neighbour;
 mod outbox;
 mod route;
+mod shortcut;
 mod stp;
 #[cfg(test)]
 mod tests;
@@ -65,6 +69,7 @@ use self::fdb::Fdb;
 use self::guard::flap::FlapDetector;
 use self::multicast::Multicast;
 use self::neighbour::Neighbours;
+use self::shortcut::Passes;
 use self::stp::Stp;
 use self::vlan::VlanTable;
 use crate::frame::{Edit, LegIndex, Passage};
@@ -181,6 +186,8 @@ struct Plane {
     mirrored: bool,
     /// What of neighbours has to be known: nothing, unless some leg asks for it (B83).
     neighbourly: Neighbourly,
+    /// What need not be asked.
+    passes: Passes,
 }
 
 /// Whether any leg wants to be answered for, or spared.

@@ -44,6 +44,7 @@ impl Plane {
         out: &mut Outbox,
         work: impl FnOnce(&mut Stp, &mut Effects<'_>),
     ) {
+        self.passes.forget();
         let group = self.own_group();
         let Self { config, fdb, tree, multicast, legs, .. } = self;
         let (ageing, fdb_max) = (config.ageing, config.fdb_max);

@@ -24,7 +24,7 @@ impl Fabric {
             (Some(port), Ok(_)) => {
                 let frames = vec![frame.to_vec()];
                 let mut traveller = Thought { fabric: self, frames, now, trace, extras: Extras::default() };
-                walk(&self.graph, port.leg, 0, &mut Vec::new(), &mut traveller);
+                walk(&self.graph, Branch::enters(port.leg, 0), &mut Vec::new(), &mut traveller);
                 trace = traveller.trace;
             }
         }

@@ -49,11 +49,18 @@ impl Traveller for Flight<'_> {
         let passage = Passage { bytes, edit, headers };
         match self.nodes.get_mut(usize::from(node.0)).and_then(Option::as_mut) {
             Some(Node::Bridge(bridge)) => {
+                if !branch.stopped
+                    && let Some(leg) = bridge.shortcut(leg, &passage, self.now)
+                {
+                    return Verdict::Forward(leg).into();
+                }
                 bridge.forward(leg, &passage, self.now, self.silence, self.extras, self.outbox.of(node))
             }
             Some(Node::Router(router)) => {
                 let now = self.now;
-                if let Some(along) = router.shortcut(leg, &passage, &frame.offload, now) {
+                if !branch.stopped
+                    && let Some(along) = router.shortcut(leg, &passage, &frame.offload, now)
+                {
                     let payload = headers.payload;
                     return self.write(branch, along.leg, along.ends, |frame| along.write(frame, payload));
                 }

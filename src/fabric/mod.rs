@@ -5,7 +5,8 @@
 //! of a wire.
 //!
 //! - `graph`: what is plugged into what; a loop of links needs a spanning tree
-//! - `walk`: from device to device, for real (`flight`) and hypothetical (`explain`) frames alike
+//! - `walk`: from device to device, for real (`flight`) and hypothetical (`explain`) frames alike; `straight` is how most real
+//!   ones go
 //! - `post`: frames that devices make go the same ways
 //! - `apply`: changes, as data, each all or nothing; those of routers are in `routers`
 //! - `books`: each frame ends in exactly one column
@@ -26,6 +27,7 @@ mod news;
 mod post;
 mod routed;
 mod routers;
+mod straight;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -39,6 +41,7 @@ pub use news::News;
 
 use self::flight::Flight;
 use self::graph::Graph;
+use self::straight::straight;
 use self::walk::{Branch, walk};
 use crate::bridge::{Bridge, Extras, Inside, Mail, Outbox};
 use crate::frame::{Batch, Edit, End, Frame, Headers, Leg, NodeId, PortId};
@@ -212,10 +215,29 @@ impl Fabric {
 
     #[inline]
     fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, headers: &Headers, now: Time) -> End {
+        let mut headers = *headers;
+        match straight(&self.graph, &mut self.nodes, (batch, index), entry, &mut headers, now) {
+            Ok(Some(port)) => {
+                self.books.delivered += 1;
+                batch.deliver(index, port, Edit::NONE);
+                End::Sent
+            }
+            Ok(None) => End::Dropped(Reason::NoPort),
+            Err(branch) => self.walk_on(batch, index, branch, headers, now),
+        }
+    }
+
+    fn walk_on(
+        &mut self,
+        batch: &mut Batch,
+        index: usize,
+        branch: Branch,
+        headers: Headers,
+        now: Time,
+    ) -> End {
         let Self { nodes, graph, stack, books, silence, extras, outbox, .. } = self;
-        let headers = *headers;
         let mut flight = Flight { nodes, books, batch, index, headers, now, silence, extras, outbox };
-        walk(graph, entry, index as u16, stack, &mut flight)
+        walk(graph, branch, stack, &mut flight)
     }
 
     fn exit(&self, leg: Leg, inside: &Inside, edit: Edit) -> Option<Edit> {

@@ -44,22 +44,35 @@ pub(super) struct Branch {
     pub(super) from: Option<Leg>,
     /// Devices passed so far.
     passed: u8,
+    /// The device there has been asked for a shortcut, and has none.
+    pub(super) stopped: bool,
     /// The frame, as the traveller numbers frames.
     pub(super) frame: u16,
     /// What it has become so far.
     pub(super) edit: Edit,
 }
 
-/// Walks the frame of that number that enters at `entry`, and says what became of it.
+impl Branch {
+    /// A frame that arrives at `at`, where it is to be decided on, having passed so many devices.
+    #[inline]
+    pub(super) const fn stopped(at: Leg, passed: u8, frame: u16) -> Self {
+        Self { at, from: None, passed, stopped: true, frame, edit: Edit::NONE }
+    }
+
+    /// A frame that enters at `at`.
+    pub(super) const fn enters(at: Leg, frame: u16) -> Self {
+        Self { stopped: false, ..Self::stopped(at, 0, frame) }
+    }
+}
+
+/// Walks the frame on from where it is, and says what became of it.
 #[inline]
 pub(super) fn walk(
     graph: &Graph,
-    entry: Leg,
-    frame: u16,
+    trunk: Branch,
     stack: &mut Vec<Branch>,
     traveller: &mut impl Traveller,
 ) -> End {
-    let trunk = Branch { at: entry, from: None, passed: 0, frame, edit: Edit::NONE };
     match follow(graph, trunk, traveller) {
         Tip::Reached(end) => end,
         Tip::Ended(reason, _) => End::Dropped(reason),
@@ -116,7 +129,7 @@ fn follow(graph: &Graph, mut branch: Branch, traveller: &mut impl Traveller) -> 
             return Tip::Ended(Reason::TagsFull, from);
         };
         match graph.wire(leg) {
-            Some(Wire::Link(peer, _)) => (branch.at, branch.edit) = (peer, edit),
+            Some(Wire::Link(peer, _)) => (branch.at, branch.edit, branch.stopped) = (peer, edit, false),
             Some(Wire::Port(port)) => {
                 traveller.deliver(frame, port, edit);
                 return Tip::Reached(End::Sent);
@@ -207,7 +220,8 @@ fn copy(
     };
     match graph.wire(from) {
         Some(Wire::Link(peer, _)) => {
-            stack.push(Branch { at: peer, from: Some(from), passed: flood.passed, frame: flood.frame, edit });
+            let Flood { passed, frame, .. } = *flood;
+            stack.push(Branch { at: peer, from: Some(from), passed, stopped: false, frame, edit });
             false
         }
         Some(Wire::Port(port)) => {

@@ -15,9 +15,8 @@
 //! Growth doubles, so a table costs what its entries cost and not what its owner's limit allows.
 
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
 
-use super::{Hints, Mixed};
+use super::{Hints, Mixed, Sip};
 use crate::time::Time;
 
 /// No entry: the end of a list.
@@ -62,7 +61,7 @@ struct Entry<V> {
 /// The table; see the module's documentation.
 #[derive(Debug)]
 pub struct AgedTable<V> {
-    hasher: SipHasher13,
+    sip: Sip,
     index: HashTable<u32>,
     hints: Hints,
     entries: Vec<Entry<V>>,
@@ -76,7 +75,7 @@ impl<V: Copy> AgedTable<V> {
     /// An empty table, hashing with that key.
     pub fn new(hash_key: [u64; 2]) -> Self {
         Self {
-            hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
+            sip: Sip::new(hash_key),
             index: HashTable::new(),
             hints: Hints::default(),
             entries: Vec::new(),
@@ -105,7 +104,7 @@ impl<V: Copy> AgedTable<V> {
     /// The key, ready to be looked for.
     #[inline]
     pub fn hash(&self, key: u64) -> Hashed {
-        Hashed { key, hash: self.hasher.hash(&key.to_ne_bytes()) }
+        Hashed { key, hash: self.sip.hash_word(key) }
     }
 
     /// Where the entry of that key is.
@@ -118,14 +117,32 @@ impl<V: Copy> AgedTable<V> {
     /// Where the entry of that key is, or what is needed to insert one.
     #[inline]
     pub fn seek(&self, key: u64) -> Result<Slot, Hashed> {
-        let is_meant = |slot: &u32| {
-            self.entries.get(*slot as usize).is_some_and(|entry| entry.key == key && entry.prev != FREE)
-        };
-        if let Some(slot) = self.hints.get(mixed(key)).filter(is_meant) {
-            return Ok(Slot(slot));
+        if let Some(slot) = self.hinted(key) {
+            return Ok(slot);
         }
         let hashed = self.hash(key);
         self.find(hashed).ok_or(hashed)
+    }
+
+    /// Where the entry of that key is. The next who asks is told by a hint.
+    #[inline]
+    pub fn recall(&mut self, key: u64) -> Option<Slot> {
+        match self.hinted(key) {
+            Some(slot) => Some(slot),
+            None => {
+                let slot = self.find(self.hash(key))?;
+                self.hints.note(mixed(key), slot.0);
+                Some(slot)
+            }
+        }
+    }
+
+    #[inline]
+    fn hinted(&self, key: u64) -> Option<Slot> {
+        let is_meant = |slot: &u32| {
+            self.entries.get(*slot as usize).is_some_and(|entry| entry.key == key && entry.prev != FREE)
+        };
+        self.hints.get(mixed(key)).filter(is_meant).map(Slot)
     }
 
     /// These keys are about to be sought: finds out where their entries are, of those that hints do not tell. All of them at
@@ -185,8 +202,8 @@ impl<V: Copy> AgedTable<V> {
         debug_assert!(self.find(hashed).is_none(), "one entry per key");
         let entry = Entry { key: hashed.key, seen: now, prev: PERMANENT, next: NIL, value };
         let slot = self.place(entry);
-        let Self { hasher, index, entries, .. } = self;
-        let rehash = |&slot: &u32| hasher.hash(&entries[slot as usize].key.to_ne_bytes());
+        let Self { sip, index, entries, .. } = self;
+        let rehash = |&slot: &u32| sip.hash_word(entries[slot as usize].key);
         index.insert_unique(hashed.hash, slot, rehash);
         self.hints.note(mixed(hashed.key), slot);
         if !permanent {
@@ -199,8 +216,15 @@ impl<V: Copy> AgedTable<V> {
     /// The entry there was seen now.
     #[inline]
     pub fn refresh(&mut self, slot: Slot, now: Time) {
+        let key = self.entries[slot.0 as usize].key;
+        self.hints.note(mixed(key), slot.0);
+        self.touch(slot, now);
+    }
+
+    /// The same for an entry that was just [recalled](AgedTable::recall).
+    #[inline]
+    pub fn touch(&mut self, slot: Slot, now: Time) {
         let entry = &mut self.entries[slot.0 as usize];
-        self.hints.note(mixed(entry.key), slot.0);
         if now <= entry.seen {
             return;
         }
@@ -265,8 +289,8 @@ impl<V: Copy> AgedTable<V> {
     /// than half its places in use, hashbrown clears the marks of removed ones in place, without allocating.
     fn grow(&mut self) {
         self.entries.reserve_exact(self.entries.len().max(GROWTH_MIN));
-        let Self { hasher, index, entries, .. } = self;
-        let rehash = |&slot: &u32| hasher.hash(&entries[slot as usize].key.to_ne_bytes());
+        let Self { sip, index, entries, .. } = self;
+        let rehash = |&slot: &u32| sip.hash_word(entries[slot as usize].key);
         index.reserve(2 * entries.capacity() - index.len(), rehash);
     }
 
@@ -346,6 +370,7 @@ mod tests {
                     table.foresee(key..key + 9);
                 }
                 prop_assert_eq!(table.seek(key).ok(), table.find(hashed), "hints change no answer");
+                prop_assert_eq!(table.recall(key), table.find(hashed), "nor do those that were just noted");
                 match (action, table.find(hashed)) {
                     (0 | 1, None) => {
                         table.insert(hashed, action, permanent, now);

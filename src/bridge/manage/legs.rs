@@ -138,7 +138,9 @@ impl Bridge {
 }
 
 impl Plane {
+    /// A leg, to be changed.
     pub(super) fn state(&mut self, leg: LegIndex) -> Result<&mut LegState, ConfigError> {
+        self.passes.forget();
         self.legs.get_mut(usize::from(leg.0)).and_then(Option::as_mut).ok_or(ConfigError::Unknown)
     }
 
@@ -224,6 +226,7 @@ impl Plane {
             self.neighbours.retain(|_, _| false);
         }
         (self.neighbourly, self.mirrored, self.mirrors) = (neighbourly, !mirrors.is_empty(), mirrors);
+        self.passes.forget();
     }
 }
 

@@ -14,6 +14,7 @@ use super::group::tell;
 use super::guard::flap::FlapDetector;
 use super::multicast::Multicast;
 use super::neighbour::Neighbours;
+use super::shortcut::Passes;
 use super::stp::Stp;
 use super::vlan::{VID_MAX, VlanTable};
 use super::{Bridge, BridgeConfig, Event, Neighbourly, Outbox, Plane, StpMode};
@@ -98,6 +99,7 @@ impl Bridge {
             mirrors: LegSet::EMPTY,
             mirrored: false,
             neighbourly: Neighbourly::default(),
+            passes: Passes::default(),
         };
         let mut bridge = Self { plane, withheld: Vec::new(), counters: BridgeCounters::default() };
         bridge.plane.flaps.configure(&config.flap);
@@ -120,6 +122,7 @@ impl Bridge {
         // a longer ageing time must not bring back what has expired already and was only not swept yet
         self.sweep(now, usize::MAX, out);
         let before = std::mem::replace(&mut self.plane.config, config);
+        self.plane.passes.forget();
         if (before.ageing, before.fdb_max) != (config.ageing, config.fdb_max) {
             let hurried = self.plane.tree.summary(now);
             let ageing = if hurried.topology_change && config.stp.mode == StpMode::Stp {
@@ -208,6 +211,7 @@ impl Plane {
                 && (Time::from_nanos(1)..=now).contains(&state.silenced_until)
             {
                 state.silenced_until = Time::ZERO;
+                self.passes.forget();
                 out.tell(Event::Released(leg));
             }
         }

@@ -158,6 +158,8 @@ pub(super) enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Draft {
     pub(super) reply: Tuple,
+    /// If `reply` was found to be nobody's: its hash.
+    pub(super) free: Option<u64>,
     pub(super) track: Track,
     pub(super) timeout: Duration,
     pub(super) leg: Option<u16>,

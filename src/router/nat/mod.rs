@@ -116,7 +116,8 @@ impl Nat {
     pub fn confirm(&self, judgement: &mut Judgement, now: Time) -> Result<(), Refusal> {
         let Some(tuple) = judgement.tuple else { return Ok(()) };
         let Effect::Open(draft) = &mut judgement.effect else { return Ok(()) };
-        if let Some((holder, _)) = self.sessions.find(&draft.reply, now)
+        if draft.free.is_none()
+            && let Some((holder, _)) = self.sessions.find(&draft.reply, now)
             && ![draft.replaces, draft.evicts].contains(&Some(holder))
         {
             return Err(Refusal::Clash);
@@ -185,7 +186,7 @@ impl Nat {
         ahead: impl FnOnce(&Step) -> Option<T>,
     ) -> Option<(Ends, T)> {
         let tuple = Tuple::of(packet)?;
-        let (slot, direction) = self.sessions.find(&tuple, now)?;
+        let (slot, direction) = self.sessions.look(&tuple, now)?;
         let session = self.sessions.session(slot);
         let ends = towards(session, direction);
         let (state, lane) = (session.state(direction), session.lanes[direction as usize]);
@@ -308,6 +309,7 @@ impl Nat {
         let Outcome::Accept { timeout: Some(timeout), .. } = outcome else { return stray };
         let draft = Draft {
             reply,
+            free: None,
             track,
             timeout,
             leg: None,
@@ -382,7 +384,7 @@ impl Nat {
         let choice = search.find(&original, &current, end, &range);
         if let Some(reply) = choice.tuple.inverted() {
             draft.reply = reply;
-            draft.evicts = choice.evict;
+            (draft.evicts, draft.free) = (choice.evict, choice.free);
             judgement.translation.packet = Ends::between(&original, &choice.tuple);
         }
     }
@@ -400,7 +402,7 @@ impl Nat {
         }
         self.opened = self.opened.wrapping_add(1);
         let first = Count { packets: 1, bytes: judgement.bytes };
-        Some(self.sessions.insert(Session {
+        let session = Session {
             tuples: [original, draft.reply],
             track: draft.track,
             since: now,
@@ -412,7 +414,8 @@ impl Nat {
             replied: false,
             assured: false,
             used: true,
-        }))
+        };
+        Some(self.sessions.insert(session, draft.free))
     }
 }
 

@@ -111,6 +111,8 @@ pub struct Choice {
     pub tuple: Tuple,
     /// The flow that has to go for it (P6).
     pub evict: Option<Slot>,
+    /// If the reply tuple was found to be nobody's: its hash.
+    pub free: Option<u64>,
 }
 
 /// Random numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
@@ -150,23 +152,22 @@ enum Holder {
     Flow(Slot),
     /// Another guest, who shares it with nobody.
     Guest,
-    /// It is free.
-    Nobody,
+    /// It is free; the hash of the reply tuple, if there is one.
+    Nobody(Option<u64>),
 }
 
 impl Search<'_> {
     /// Translates that end of `current`, which is the packet's tuple after what was translated before.
     pub fn find(&mut self, original: &Tuple, current: &Tuple, end: End, range: &Range) -> Choice {
-        let free = |tuple: Tuple| Choice { tuple, evict: None };
         if end == End::Source && range.mapping != Mapping::Symmetric {
             if range.has_address(current.source) && range.has_port(current.source_port) {
-                if self.holder(current) == Holder::Nobody {
-                    return free(*current);
+                if let Holder::Nobody(free) = self.holder(current) {
+                    return Choice { tuple: *current, evict: None, free };
                 }
             } else if let Some(tuple) = self.as_neighbours(original, current, range)
-                && self.holder(&tuple) == Holder::Nobody
+                && let Holder::Nobody(free) = self.holder(&tuple)
             {
-                return free(tuple);
+                return Choice { tuple, evict: None, free };
             }
         }
         let mut tuple = *current;
@@ -189,8 +190,11 @@ impl Search<'_> {
                 tuple.destination_port
             };
             let keeps = !(tuple.has_ports() || tuple.is_icmp()) || range.has_port(port);
-            if keeps && ((range.ports.is_some() && single) || self.holder(&tuple) == Holder::Nobody) {
-                return free(tuple);
+            if keeps && range.ports.is_some() && single {
+                return Choice { tuple, evict: None, free: None };
+            }
+            if keeps && let Holder::Nobody(free) = self.holder(&tuple) {
+                return Choice { tuple, evict: None, free };
             }
         }
         self.another_port(tuple, end, range)
@@ -222,7 +226,9 @@ impl Search<'_> {
             None if port < 1024 => Some((600, 1023)),
             None => Some((1024, u16::MAX)),
         };
-        let Some((first, last)) = class else { return Choice { tuple, evict: None } };
+        let Some((first, last)) = class else {
+            return Choice { tuple, evict: None, free: None };
+        };
         let size = u32::from(last - first) + 1;
         let mut offset =
             if range.mapping == Mapping::Symmetric || end == End::Source { self.random.port() } else { 0 };
@@ -236,16 +242,16 @@ impl Search<'_> {
                     tuple.destination_port = port;
                 }
                 match self.holder(&tuple) {
-                    Holder::Nobody => return Choice { tuple, evict: None },
+                    Holder::Nobody(free) => return Choice { tuple, evict: None, free },
                     Holder::Flow(slot) if left <= TRIES_HARDER && self.is_over(slot) => {
-                        return Choice { tuple, evict: Some(slot) };
+                        return Choice { tuple, evict: Some(slot), free: None };
                     }
                     Holder::Flow(_) | Holder::Guest => {}
                 }
                 offset = offset.wrapping_add(1);
             }
             if tries >= size || tries < 16 {
-                return Choice { tuple, evict: None };
+                return Choice { tuple, evict: None, free: None };
             }
             tries /= 2;
             offset = self.random.port();
@@ -254,17 +260,19 @@ impl Search<'_> {
 
     /// Whether somebody has the reply tuple that a packet with that tuple would get, or must not share its port (P3).
     fn holder(&self, tuple: &Tuple) -> Holder {
-        let Some(reply) = tuple.inverted() else { return Holder::Nobody };
-        if let Some((slot, _)) = self.sessions.find(&reply, self.now)
-            && Some(slot) != self.ignore
-        {
-            return Holder::Flow(slot);
-        }
+        let Some(reply) = tuple.inverted() else { return Holder::Nobody(None) };
+        let hash = match self.sessions.seek(&reply, self.now) {
+            Ok((slot, _)) if Some(slot) != self.ignore => return Holder::Flow(slot),
+            Ok(_) => self.sessions.hash(&reply),
+            Err(hash) => hash,
+        };
         // everybody who has the port is the same guest, or it would not be his alone: the latest will do
         let latest = self.exclusive.and_then(|_| self.sessions.mapped_to(&reply, self.now).next());
         match (latest, &self.exclusive) {
-            (Some(session), Some(original)) if !session.tuples[0].same_source(original) => Holder::Guest,
-            _ => Holder::Nobody,
+            (Some(session), Some(original)) if session.tuples[0].source() != original.source() => {
+                Holder::Guest
+            }
+            _ => Holder::Nobody(Some(hash)),
         }
     }
 

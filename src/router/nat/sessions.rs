@@ -14,15 +14,13 @@
 
 mod foresee;
 
-use siphasher::sip::SipHasher13;
-
 use super::index::Index;
 use super::judgement::State;
 use super::track::Track;
 use super::tuple::{Direction, Tuple};
 use super::wheel::Wheel;
 use crate::router::lanes::LaneId;
-use crate::table::Hints;
+use crate::table::{Hints, Sip};
 use crate::time::Time;
 
 /// How many origins are told apart; those beyond are counted as the last.
@@ -112,7 +110,7 @@ fn back(reply: &Tuple) -> u16 {
 /// The table.
 #[derive(Debug)]
 pub struct Sessions {
-    hasher: SipHasher13,
+    sip: Sip,
     max: usize,
     slots: Vec<Session>,
     /// How many of the slots hold none.
@@ -121,6 +119,8 @@ pub struct Sessions {
     flows: Index,
     /// Nodes of `flows`.
     hints: Hints,
+    /// The tuple that was last looked for in vain, and its hash: if the packet opens a session, that is asked for again and again.
+    missed: Option<(Tuple, u64)>,
     sources: Index,
     mappings: Index,
     wheel: Wheel,
@@ -131,12 +131,13 @@ impl Sessions {
     /// An empty table of at most `max` sessions, hashing with that key.
     pub fn new(max: usize, hash_key: [u64; 2]) -> Self {
         Self {
-            hasher: SipHasher13::new_with_keys(hash_key[0], hash_key[1]),
+            sip: Sip::new(hash_key),
             max: max.min(u32::MAX as usize / 4),
             slots: Vec::new(),
             free: 0,
             flows: Index::default(),
             hints: Hints::default(),
+            missed: None,
             sources: Index::default(),
             mappings: Index::default(),
             wheel: Wheel::default(),
@@ -184,7 +185,10 @@ impl Sessions {
     /// The hash of a tuple.
     #[inline]
     pub fn hash(&self, tuple: &Tuple) -> u64 {
-        self.hasher.hash(&tuple.key())
+        match &self.missed {
+            Some((missed, hash)) if missed == tuple => *hash,
+            _ => tuple.hash(&self.sip),
+        }
     }
 
     /// The session there.
@@ -202,14 +206,35 @@ impl Sessions {
     /// The session that a packet with that tuple is of, and which way it goes.
     #[inline]
     pub fn find(&self, tuple: &Tuple, now: Time) -> Option<(Slot, Direction)> {
+        self.seek(tuple, now).ok()
+    }
+
+    /// The same; the next packet with that tuple, if this one finds nothing, is likely to open a session.
+    #[inline]
+    pub fn look(&mut self, tuple: &Tuple, now: Time) -> Option<(Slot, Direction)> {
+        match self.seek(tuple, now) {
+            Ok(found) => Some(found),
+            Err(hash) => {
+                self.missed = Some((*tuple, hash));
+                None
+            }
+        }
+    }
+
+    /// The same, or the hash of the tuple, which was needed to find nothing.
+    #[inline]
+    pub fn seek(&self, tuple: &Tuple, now: Time) -> Result<(Slot, Direction), u64> {
         let is_meant = |node: &u32| {
             let (slot, direction) = place(*node);
             let session = self.slots.get(slot.0 as usize);
             let is_it = |s: &Session| s.used && s.tuples[direction as usize] == *tuple && s.expires > now;
             session.is_some_and(is_it)
         };
-        let hint = self.hints.get(tuple.mixed()).filter(is_meant);
-        hint.or_else(|| self.flows.chain(self.hash(tuple)).find(is_meant)).map(place)
+        if let Some(node) = self.hints.get(tuple.mixed()).filter(is_meant) {
+            return Ok(place(node));
+        }
+        let hash = self.hash(tuple);
+        self.flows.chain(hash).find(is_meant).map(place).ok_or(hash)
     }
 
     /// The next packet with that tuple, too, is likely to be of that session and direction.
@@ -220,17 +245,17 @@ impl Sessions {
 
     /// The sessions that come from the same place, the latest first (P2).
     pub fn from_source<'a>(&'a self, tuple: &'a Tuple, now: Time) -> impl Iterator<Item = &'a Session> {
-        let nodes = self.sources.chain(self.hasher.hash(&tuple.source_key()));
+        let nodes = self.sources.chain(tuple.source().hash(&self.sip));
         let sessions = nodes.map(|node| self.session(Slot(node)));
-        sessions.filter(move |session| session.tuples[0].same_source(tuple) && session.expires > now)
+        sessions.filter(move |session| session.tuples[0].source() == tuple.source() && session.expires > now)
     }
 
     /// The sessions whose replies come to the place where a packet with that tuple goes, the latest first.
     pub fn mapped_to<'a>(&'a self, tuple: &Tuple, now: Time) -> impl Iterator<Item = &'a Session> + use<'a> {
-        let key = tuple.destination_key();
-        let nodes = self.mappings.chain(self.hasher.hash(&key));
+        let to = tuple.destination();
+        let nodes = self.mappings.chain(to.hash(&self.sip));
         let sessions = nodes.map(|node| self.session(Slot(node)));
-        sessions.filter(move |session| session.tuples[1].destination_key() == key && session.expires > now)
+        sessions.filter(move |session| session.tuples[1].destination() == to && session.expires > now)
     }
 
     /// Who may go to make room for a flow with that tuple (L2).
@@ -246,8 +271,8 @@ impl Sessions {
         over.or_else(|| near().find(|slot| may_go(self.session(*slot))))
     }
 
-    /// Adds a session whose tuples are no other's. There must be room.
-    pub fn insert(&mut self, session: Session) -> Slot {
+    /// Adds a session whose tuples are no other's; `hash` is that of the second, if it is known. There must be room.
+    pub fn insert(&mut self, session: Session, hash: Option<u64>) -> Slot {
         debug_assert!(!self.is_full(), "somebody has to go first");
         if self.free == 0 && self.slots.len() == self.slots.capacity() {
             self.grow();
@@ -266,11 +291,11 @@ impl Sessions {
             }
         };
         let [original, reply] = &session.tuples;
-        let hashes = [self.hash(original), self.hash(reply)];
+        let hashes = [self.hash(original), hash.unwrap_or_else(|| self.hash(reply))];
         self.flows.insert(2 * slot, hashes[0]);
         self.flows.insert(2 * slot + 1, hashes[1]);
-        self.sources.insert(slot, self.hasher.hash(&original.source_key()));
-        self.mappings.insert(slot, self.hasher.hash(&reply.destination_key()));
+        self.sources.insert(slot, original.source().hash(&self.sip));
+        self.mappings.insert(slot, reply.destination().hash(&self.sip));
         self.wheel.add(slot, session.expires);
         self.origins[usize::from(origin)] += 1;
         Slot(slot)

@@ -9,7 +9,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::table::Mixed;
+use crate::table::{Mixed, Sip, Words};
 use crate::wire::icmp::{self, Icmp};
 use crate::wire::packet::{Packet, protocol};
 
@@ -40,6 +40,16 @@ impl Address {
     /// The address as a number: addresses of one family are in their order.
     pub const fn number(self) -> u128 {
         u128::from_be_bytes(self.0)
+    }
+
+    fn words(self) -> [u64; 2] {
+        let number = self.number();
+        [(number >> 64) as u64, number as u64]
+    }
+
+    /// Its last four bytes: all of an IPv4 address.
+    fn last_word(self) -> u64 {
+        u64::from(self.number() as u32)
     }
 
     /// The address of that number.
@@ -93,9 +103,6 @@ pub struct Tuple {
     /// Of IPv6, not IPv4.
     pub ipv6: bool,
 }
-
-/// Bytes of a tuple as a key.
-pub const KEY_LEN: usize = 38;
 
 impl Tuple {
     /// The tuple of a packet; None if its transport header is not there, so that nothing can be followed. Fragments
@@ -183,35 +190,57 @@ impl Tuple {
             .and((source ^ destination >> 32) as u64 ^ (source >> 64) as u64, rest)
     }
 
-    /// The bytes to hash.
-    pub fn key(&self) -> [u8; KEY_LEN] {
-        let mut key = [0; KEY_LEN];
-        key[..16].copy_from_slice(&self.source.0);
-        key[16..32].copy_from_slice(&self.destination.0);
-        key[32..34].copy_from_slice(&self.source_port.to_ne_bytes());
-        key[34..36].copy_from_slice(&self.destination_port.to_ne_bytes());
-        (key[36], key[37]) = (self.protocol, u8::from(self.ipv6));
-        key
+    /// Its hash. Of IPv4, what is the same for all addresses is left out.
+    #[inline]
+    pub fn hash(&self, sip: &Sip) -> u64 {
+        let rest = u64::from(self.protocol) << 32
+            | u64::from(self.destination_port) << 16
+            | u64::from(self.source_port);
+        match self.ipv6 {
+            false => {
+                let addresses = self.destination.last_word() << 32 | self.source.last_word();
+                sip.hash(Words { whole: [addresses], rest, rest_len: 5 })
+            }
+            true => {
+                let ([a, b], [c, d]) = (self.source.words(), self.destination.words());
+                sip.hash(Words { whole: [a, b, c, d], rest, rest_len: 5 })
+            }
+        }
     }
 
-    /// The bytes to hash for where it comes from: address, protocol and port (P2).
-    pub fn source_key(&self) -> [u8; 20] {
-        let mut key = [0; 20];
-        key[..16].copy_from_slice(&self.source.0);
-        key[16..18].copy_from_slice(&self.source_port.to_ne_bytes());
-        (key[18], key[19]) = (self.protocol, u8::from(self.ipv6));
-        key
+    /// Where it comes from (P2).
+    #[inline]
+    pub fn source(&self) -> Endpoint {
+        let Self { source, source_port, protocol, ipv6, .. } = *self;
+        Endpoint { address: source, port: source_port, protocol, ipv6 }
     }
 
-    /// The bytes to hash for where it goes to, as [`Self::source_key`]. Of ICMP, the identifier counts.
-    pub fn destination_key(&self) -> [u8; 20] {
+    /// Where it goes to. Of ICMP, the identifier counts.
+    #[inline]
+    pub fn destination(&self) -> Endpoint {
         let port = if self.is_icmp() { self.source_port } else { self.destination_port };
-        Self { source: self.destination, source_port: port, ..*self }.source_key()
+        Endpoint { address: self.destination, port, protocol: self.protocol, ipv6: self.ipv6 }
     }
+}
 
-    /// Whether both come from the same place (P2).
-    pub fn same_source(&self, other: &Self) -> bool {
-        self.source_key() == other.source_key()
+/// One end of a flow: address, protocol and port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    address: Address,
+    port: u16,
+    protocol: u8,
+    ipv6: bool,
+}
+
+impl Endpoint {
+    /// Its hash, as [`Tuple::hash`].
+    #[inline]
+    pub fn hash(&self, sip: &Sip) -> u64 {
+        let rest = u64::from(self.protocol) << 16 | u64::from(self.port);
+        match self.ipv6 {
+            false => sip.hash(Words { whole: [], rest: rest << 32 | self.address.last_word(), rest_len: 7 }),
+            true => sip.hash(Words { whole: self.address.words(), rest, rest_len: 3 }),
+        }
     }
 }
 
@@ -264,7 +293,10 @@ mod tests {
         assert_eq!((Address::from(v4).ip(false), Address::from(v6).ip(true)), (v4, v6), "back again");
         let four = Tuple::of(&packet(6, &[0; 4])).expect("ports");
         let six = Tuple { ipv6: true, ..four };
-        assert_ne!(four.key(), six.key(), "and a flag");
+        assert_ne!(four, six, "and a flag");
+        let sip = Sip::new([1, 2]);
+        assert_ne!(four.hash(&sip), six.hash(&sip), "which counts");
+        assert_ne!(four.source().hash(&sip), six.source().hash(&sip), "here, too");
     }
 
     fn packet(protocol: u8, payload: &[u8]) -> Packet<'_> {
