@@ -114,6 +114,7 @@ const ALLOCATIONS: &[(&str, &str, &str)] = &[
     ("src/bridge/outbox.rs", "default", "all the room that mail will ever need, at birth"),
     ("src/bridge/outbox.rs", "extract", "when a device moves to another fabric"),
     ("src/fabric/explain.rs", "explain", "when the user asks"),
+    ("src/fabric/graph.rs", "join", "when a link is made or goes"),
     ("src/fabric/graph.rs", "joins", "when a link is made"),
     ("src/fabric/routers.rs", "add_router", "a router of the user's"),
     ("src/fabric/views.rs", "each_leg", "an answer to the user"),

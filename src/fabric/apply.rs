@@ -9,6 +9,7 @@ use crate::verdict::DropCounters;
 impl Fabric {
     /// Changes the graph or a device; all or nothing.
     pub fn apply(&mut self, change: Change, now: Time) -> Result<(), ChangeError> {
+        self.agenda.get_mut().touch_all();
         match change {
             Change::AddBridge(node, config) => self.add_bridge(node, config, now),
             Change::AddGroup(Membership { bridge, at, vlan, group }) => {

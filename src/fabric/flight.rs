@@ -3,6 +3,7 @@
 //! A router writes where the frame lies, unless somebody else gets it as it is: a port that watches, another branch of a
 //! flood. Then the branch goes on with a copy, which is a frame of the batch with a number of its own.
 
+use super::agenda::Agenda;
 use super::walk::{Branch, Traveller};
 use super::{Books, Node};
 use crate::bridge::{Decision, Extras, Inside, Outbox};
@@ -16,6 +17,7 @@ use crate::wire::mac::Mac;
 /// See the module's documentation.
 pub(super) struct Flight<'a> {
     pub(super) nodes: &'a mut [Option<Node>],
+    pub(super) agenda: &'a mut Agenda,
     pub(super) books: &'a mut Books,
     pub(super) batch: &'a mut Batch,
     /// The frame's place in the batch.
@@ -33,6 +35,7 @@ impl Traveller for Flight<'_> {
     fn ask(&mut self, branch: &mut Branch) -> Decision {
         self.extras.clear();
         let Leg { node, leg } = branch.at;
+        self.agenda.touch(node);
         let frame = &self.batch.frames()[usize::from(branch.frame)];
         let (bytes, edit) = (frame.bytes(), &branch.edit);
         let edited;

@@ -18,6 +18,8 @@ pub(super) enum Wire {
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     wires: Vec<Vec<Option<Wire>>>,
+    /// The legs of other devices that links lead to, by the id of the device, in the order of its own legs.
+    joined: Vec<Vec<Leg>>,
     /// The two ends of each link, by its id.
     links: Vec<Option<[Leg; 2]>>,
 }
@@ -98,6 +100,7 @@ impl Graph {
         let [a, b] = ends;
         *self.place(a) = Some(Wire::Link(b, Plug::Link(link, 0)));
         *self.place(b) = Some(Wire::Link(a, Plug::Link(link, 1)));
+        ends.into_iter().for_each(|end| self.join(end.node));
         let index = usize::from(link.0);
         if self.links.len() <= index {
             self.links.resize(index + 1, None);
@@ -114,6 +117,7 @@ impl Graph {
     pub(super) fn unplug_link(&mut self, link: LinkId) {
         if let Some(ends) = self.links.get_mut(usize::from(link.0)).and_then(Option::take) {
             ends.into_iter().for_each(|leg| *self.place(leg) = None);
+            ends.into_iter().for_each(|end| self.join(end.node));
         }
     }
 
@@ -131,6 +135,8 @@ impl Graph {
     ) {
         let theirs = (0..).map(NodeId).zip(&mut self.wires).filter(|(node, _)| is_in(*node));
         wires.extend(theirs.map(|(node, wires)| (node, std::mem::take(wires))));
+        let theirs = (0..).map(NodeId).zip(&mut self.joined).filter(|(node, _)| is_in(*node));
+        theirs.for_each(|(_, joined)| joined.clear());
         for (id, ends) in (0..).map(LinkId).zip(&mut self.links) {
             links.extend(ends.take_if(|[a, _]| is_in(a.node)).map(|ends| (id, ends)));
         }
@@ -157,10 +163,21 @@ impl Graph {
 
     /// The legs of other devices that are linked to this one.
     pub(super) fn peers(&self, node: NodeId) -> impl Iterator<Item = Leg> + '_ {
-        self.wires_of(node).filter_map(|(_, wire)| match wire {
+        self.joined.get(usize::from(node.0)).into_iter().flatten().copied()
+    }
+
+    /// Notes which links lead away from a device, so that nobody who wants to know has to look at all its legs.
+    fn join(&mut self, node: NodeId) {
+        let peer = |(_, wire)| match wire {
             Wire::Link(peer, _) => Some(peer),
             Wire::Port(_) => None,
-        })
+        };
+        let peers = self.wires_of(node).filter_map(peer).collect();
+        let index = usize::from(node.0);
+        if self.joined.len() <= index {
+            self.joined.resize_with(index + 1, Vec::new);
+        }
+        self.joined[index] = peers;
     }
 
     fn wires_of(&self, node: NodeId) -> impl Iterator<Item = (LegIndex, Wire)> + '_ {

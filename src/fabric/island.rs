@@ -70,6 +70,7 @@ impl Fabric {
         if !nodes.iter().all(is_whole) {
             return None;
         }
+        self.agenda.get_mut().touch_all();
         let mut island = Island::default();
         for (id, node) in (0..).map(NodeId).zip(&mut self.nodes).filter(|(id, _)| is_in(*id)) {
             island.nodes.extend(node.take().map(|node| (id, node)));
@@ -98,6 +99,7 @@ impl Fabric {
         if !is_free {
             return Err(island);
         }
+        self.agenda.get_mut().touch_all();
         let Island { nodes, wires, links, ports, mail } = island;
         for (id, node) in nodes {
             if matches!(node, Node::Router(_)) {

@@ -9,6 +9,7 @@
 //!   ones go
 //! - `post`: frames that devices make go the same ways
 //! - `apply`: changes, as data, each all or nothing; those of routers are in `routers`
+//! - `agenda`: when there is something to do
 //! - `books`: each frame ends in exactly one column
 //! - `views`: what there is to be seen, and `news`: what has happened
 //! - `island`: parts that no wire joins to the rest, on their way to another fabric
@@ -16,6 +17,7 @@
 //! Frames and the time go in, frames come out. The fabric reads no clock, does no I/O, takes no lock, and allocates
 //! nothing for a frame; nothing a frame contains can make it fail.
 
+mod agenda;
 mod apply;
 mod books;
 mod change;
@@ -39,6 +41,9 @@ pub use change::{Change, ChangeError, Membership, Station};
 pub use island::Island;
 pub use news::News;
 
+use std::cell::RefCell;
+
+use self::agenda::Agenda;
 use self::flight::Flight;
 use self::graph::Graph;
 use self::straight::straight;
@@ -68,6 +73,8 @@ pub struct Fabric {
     /// By [`PortId`].
     ports: Vec<Option<Port>>,
     graph: Graph,
+    /// In a cell, since asking for what is due changes nothing that anybody could see.
+    agenda: RefCell<Agenda>,
     books: Books,
     /// What devices have to say.
     outbox: Outbox,
@@ -108,6 +115,7 @@ impl Fabric {
             routers: Vec::new(),
             ports: Vec::new(),
             graph: Graph::default(),
+            agenda: RefCell::default(),
             books: Books::default(),
             outbox: Outbox::default(),
             mail: Mail::default(),
@@ -183,6 +191,7 @@ impl Fabric {
         let mut budget = TICK_BUDGET;
         for _ in 0..self.nodes.len() {
             let index = self.sweep_next % self.nodes.len();
+            self.agenda.get_mut().touch(NodeId(index as u16));
             let out = self.outbox.of(NodeId(index as u16));
             match &mut self.nodes[index] {
                 Some(Node::Bridge(bridge)) => budget -= bridge.tick(now, budget, out),
@@ -205,18 +214,30 @@ impl Fabric {
         if !self.outbox.is_empty() || !self.mail.is_empty() {
             return Some(Time::ZERO);
         }
-        let nodes = self.nodes.iter().flatten();
-        let deadline = |node: &Node| match node {
-            Node::Bridge(bridge) => bridge.deadline(),
-            Node::Router(router) => router.deadline(),
+        let earliest = self.agenda.borrow_mut().earliest(self.nodes.len(), |node| self.due(node));
+        debug_assert_eq!(
+            Some(earliest),
+            (0..self.nodes.len()).map(|node| self.due(NodeId(node as u16))).chain([Time::NEVER]).min(),
+            "who has changed was touched"
+        );
+        (earliest != Time::NEVER).then_some(earliest)
+    }
+
+    /// When that device has something to do.
+    fn due(&self, node: NodeId) -> Time {
+        let due = match self.node(node) {
+            Some(Node::Bridge(bridge)) => bridge.deadline(),
+            Some(Node::Router(router)) => router.deadline(),
+            None => None,
         };
-        nodes.filter_map(deadline).min()
+        due.unwrap_or(Time::NEVER)
     }
 
     #[inline]
     fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, headers: &Headers, now: Time) -> End {
         let mut headers = *headers;
-        match straight(&self.graph, &mut self.nodes, (batch, index), entry, &mut headers, now) {
+        let Self { graph, nodes, agenda, .. } = self;
+        match straight(graph, (nodes, agenda.get_mut()), (batch, index), entry, &mut headers, now) {
             Ok(Some(port)) => {
                 self.books.delivered += 1;
                 batch.deliver(index, port, Edit::NONE);
@@ -235,8 +256,9 @@ impl Fabric {
         headers: Headers,
         now: Time,
     ) -> End {
-        let Self { nodes, graph, stack, books, silence, extras, outbox, .. } = self;
-        let mut flight = Flight { nodes, books, batch, index, headers, now, silence, extras, outbox };
+        let Self { nodes, graph, agenda, stack, books, silence, extras, outbox, .. } = self;
+        let agenda = agenda.get_mut();
+        let mut flight = Flight { nodes, agenda, books, batch, index, headers, now, silence, extras, outbox };
         walk(graph, branch, stack, &mut flight)
     }
 

@@ -81,8 +81,9 @@ impl Fabric {
             _ => return,
         };
         let is_gone = |mac: Mac| stations.iter().any(|station| station.leg == leg && station.mac == mac);
-        let Self { graph, nodes, .. } = self;
+        let Self { graph, nodes, agenda, .. } = self;
         for at in graph.peers(node) {
+            agenda.get_mut().touch(at.node);
             if let Some(Node::Router(router)) = nodes.get_mut(usize::from(at.node.0)).and_then(Option::as_mut)
             {
                 router.forget_guests(at.leg, is_gone);

@@ -6,6 +6,7 @@
 //! many. Where a device has no shortcut for it, the walk goes on from there.
 
 use super::Node;
+use super::agenda::Agenda;
 use super::graph::{Graph, Wire};
 use super::walk::{Branch, DEVICES_MAX};
 use crate::frame::{Batch, Edit, Headers, Leg, Passage, PortId};
@@ -15,7 +16,7 @@ use crate::time::Time;
 #[inline]
 pub(super) fn straight(
     graph: &Graph,
-    nodes: &mut [Option<Node>],
+    (nodes, agenda): (&mut [Option<Node>], &mut Agenda),
     (batch, index): (&mut Batch, usize),
     entry: Leg,
     headers: &mut Headers,
@@ -25,6 +26,7 @@ pub(super) fn straight(
     for passed in 0..DEVICES_MAX {
         let stopped = Branch::stopped(at, passed, index as u16);
         let Some(Some(node)) = nodes.get_mut(usize::from(at.node.0)) else { return Err(stopped) };
+        agenda.touch(at.node);
         let frame = batch.frame_mut(index);
         let passage = Passage { bytes: frame.bytes(), edit: &Edit::NONE, headers };
         let leg = match node {

@@ -49,7 +49,9 @@ impl Hashed {
     }
 }
 
+/// Those of stations lie two to a line of the cache, and none in two.
 #[derive(Debug)]
+#[repr(align(32))]
 struct Entry<V> {
     key: u64,
     seen: Time,

@@ -32,6 +32,7 @@ impl Bridge {
         if free.is_none() {
             self.plane.legs.push(None);
             self.withheld.push(DropCounters::default());
+            self.plane.passes.make_room(index + 1);
         }
         let leg = LegIndex(index as u16);
         self.plane.legs[index] = Some(LegState::new(config));

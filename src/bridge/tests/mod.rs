@@ -2,6 +2,7 @@
 
 mod frames;
 mod guests;
+mod shortcuts;
 mod stations;
 mod vlans;
 
@@ -109,6 +110,13 @@ fn decide(
     let (mut told, mut promised) = (Trace::on(), Extras::default());
     let explained = bridge.explain(leg, &passage, now, &mut told, &mut promised);
     assert_eq!(format!("{bridge:?}"), before, "explaining changes nothing");
+    if let Some((to, _)) = bridge.plane.pass(leg, &headers, now) {
+        assert_eq!(
+            explained,
+            Decision::from(crate::verdict::Verdict::Forward(to)),
+            "the short way is the long one"
+        );
+    }
     let (mut trace, mut extras) = (Trace::on(), Extras::default());
     let decision = bridge.forward(leg, &passage, now, &mut trace, &mut extras, &mut out());
     assert_eq!((&explained, told.steps()), (&decision, trace.steps()));

@@ -199,7 +199,6 @@ impl Nat {
         };
         let bytes = packet.len as u64;
         self.go_on((slot, direction), &track, timeout, assured, bytes, now);
-        self.sessions.expect(&tuple, slot, direction);
         Some((ends, said))
     }
 

@@ -209,32 +209,40 @@ impl Sessions {
         self.seek(tuple, now).ok()
     }
 
-    /// The same; the next packet with that tuple, if this one finds nothing, is likely to open a session.
+    /// The same, and who asks next is told by a hint; if there is none, the packet is likely to open a session.
     #[inline]
     pub fn look(&mut self, tuple: &Tuple, now: Time) -> Option<(Slot, Direction)> {
-        match self.seek(tuple, now) {
-            Ok(found) => Some(found),
-            Err(hash) => {
-                self.missed = Some((*tuple, hash));
-                None
-            }
+        let mixed = tuple.mixed();
+        if let Some(node) = self.hints.get(mixed).filter(|node| self.is_of(*node, tuple, now)) {
+            return Some(place(node));
         }
+        let hash = self.hash(tuple);
+        let Some(node) = self.flows.chain(hash).find(|node| self.is_of(*node, tuple, now)) else {
+            self.missed = Some((*tuple, hash));
+            return None;
+        };
+        self.hints.note(mixed, node);
+        Some(place(node))
     }
 
     /// The same, or the hash of the tuple, which was needed to find nothing.
     #[inline]
     pub fn seek(&self, tuple: &Tuple, now: Time) -> Result<(Slot, Direction), u64> {
-        let is_meant = |node: &u32| {
-            let (slot, direction) = place(*node);
-            let session = self.slots.get(slot.0 as usize);
-            let is_it = |s: &Session| s.used && s.tuples[direction as usize] == *tuple && s.expires > now;
-            session.is_some_and(is_it)
-        };
-        if let Some(node) = self.hints.get(tuple.mixed()).filter(is_meant) {
+        if let Some(node) = self.hints.get(tuple.mixed()).filter(|node| self.is_of(*node, tuple, now)) {
             return Ok(place(node));
         }
         let hash = self.hash(tuple);
-        self.flows.chain(hash).find(is_meant).map(place).ok_or(hash)
+        self.flows.chain(hash).find(|node| self.is_of(*node, tuple, now)).map(place).ok_or(hash)
+    }
+
+    /// Whether a packet with that tuple is of the session and direction of that node.
+    #[inline]
+    fn is_of(&self, node: u32, tuple: &Tuple, now: Time) -> bool {
+        let (slot, direction) = place(node);
+        let session = self.slots.get(slot.0 as usize);
+        session.is_some_and(|session| {
+            session.used && session.tuples[direction as usize] == *tuple && session.expires > now
+        })
     }
 
     /// The next packet with that tuple, too, is likely to be of that session and direction.
@@ -298,6 +306,9 @@ impl Sessions {
         self.mappings.insert(slot, reply.destination().hash(&self.sip));
         self.wheel.add(slot, session.expires);
         self.origins[usize::from(origin)] += 1;
+        // its next packet is not far
+        self.expect(original, Slot(slot), Direction::Original);
+        self.expect(reply, Slot(slot), Direction::Reply);
         Slot(slot)
     }
 
