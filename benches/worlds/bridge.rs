@@ -8,7 +8,8 @@ use vswitchd::wire::mac::Mac;
 
 use super::{Dice, Lot, Rounds};
 
-/// As many stations as the table of these worlds has room for.
+/// As many stations as the table of these worlds has room for, beside the one that sends to them: were that refused, it would be
+/// the refusal that is measured.
 pub(crate) const STATIONS_MANY: u32 = 65_536;
 
 /// The station of that number.
@@ -18,7 +19,7 @@ pub(crate) fn mac(n: u32) -> Mac {
 }
 
 pub(crate) fn config() -> BridgeConfig {
-    BridgeConfig { fdb_max: STATIONS_MANY, ..BridgeConfig::default() }
+    BridgeConfig { fdb_max: STATIONS_MANY + 1, ..BridgeConfig::default() }
 }
 
 /// One bridge with that many ports.

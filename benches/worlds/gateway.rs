@@ -64,20 +64,42 @@ pub(crate) fn gateway(publishes: Vec<Publish>) -> Fabric {
     let default = "0.0.0.0/0".parse().expect("a prefix");
     apply(Change::AddRoute(ROUTER, default, Some(Ipv4Addr::new(192, 0, 2, 9).into()), None));
     apply(Change::SetPolicy(ROUTER, Box::new(Config { publishes, ..Config::default() })));
-    introduce(&mut fabric, UPLINK, Ipv4Addr::new(192, 0, 2, 9), Ipv4Addr::new(192, 0, 2, 1));
-    introduce(&mut fabric, GUEST, Ipv4Addr::new(172, 17, 0, 2), Ipv4Addr::new(172, 17, 0, 1));
-    introduce(&mut fabric, SIBLING, Ipv4Addr::new(172, 17, 0, 3), Ipv4Addr::new(172, 17, 0, 1));
+    introduce_all(&mut fabric, Time::ZERO);
     fabric
 }
 
+/// Everybody asks for the router.
+fn introduce_all(fabric: &mut Fabric, now: Time) {
+    introduce(fabric, UPLINK, Ipv4Addr::new(192, 0, 2, 9), Ipv4Addr::new(192, 0, 2, 1), now);
+    introduce(fabric, GUEST, Ipv4Addr::new(172, 17, 0, 2), Ipv4Addr::new(172, 17, 0, 1), now);
+    introduce(fabric, SIBLING, Ipv4Addr::new(172, 17, 0, 3), Ipv4Addr::new(172, 17, 0, 1), now);
+}
+
+/// Time has passed, and the switch does what has become due. Everybody who was there is still there.
+fn pass(fabric: &mut Fabric, now: Time) {
+    introduce_all(fabric, now);
+    let mut batch = Batch::new();
+    while fabric.deadline().is_some_and(|due| due <= now) {
+        fabric.tick(now, &mut batch);
+        batch.clear(drop);
+    }
+    introduce_all(fabric, now);
+}
+
 /// The machine behind that port asks for the router.
-pub(crate) fn introduce(fabric: &mut Fabric, port: PortId, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) {
+pub(crate) fn introduce(
+    fabric: &mut Fabric,
+    port: PortId,
+    sender_ip: Ipv4Addr,
+    target_ip: Ipv4Addr,
+    now: Time,
+) {
     let sender_mac = mac(port.0 as u8 + 1);
     let question = Arp { operation: arp::REQUEST, sender_mac, sender_ip, target_mac: Mac::ZERO, target_ip };
     let bytes = [&Mac::BROADCAST.0[..], &sender_mac.0, &[8, 6], &question.to_bytes()].concat();
     let mut batch = Batch::new();
     batch.push(Frame::copy_of(&bytes, port));
-    fabric.receive(&mut batch, Time::ZERO);
+    fabric.receive(&mut batch, now);
 }
 
 /// The first packet of the session of that number.
@@ -158,7 +180,8 @@ impl Sessions {
 
 impl Lot for Sessions {
     fn fill(&mut self) {
-        let Self { rounds, packets, at, now, every_one_new, .. } = self;
+        let Self { fabric, rounds, packets, at, now, every_one_new } = self;
+        let before = *now;
         rounds.fill_from(GUEST, || {
             *at = (*at + 1) % packets.len();
             if *at == 0 && *every_one_new {
@@ -167,6 +190,9 @@ impl Lot for Sessions {
             }
             &packets[*at]
         });
+        if *now != before {
+            pass(fabric, *now);
+        }
     }
 
     fn run(&mut self) {

@@ -12,7 +12,7 @@
 pub(crate) mod packets;
 pub(crate) mod sound;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -314,12 +314,12 @@ fn is_of_gate(packet: &[u8]) -> bool {
 pub(crate) fn consistent(sessions: &Sessions, now: Time) {
     assert!(sessions.len() <= sessions.max(), "no more than there may be");
     assert!(sessions.memory() <= MEMORY_MAX, "{} bytes", sessions.memory());
-    let mut tuples = BTreeSet::new();
+    let mut tuples = HashSet::new();
     for (slot, session) in sessions.iter(now) {
         let [original, reply] = session.tuples;
         for tuple in [original, reply] {
             // who talks to himself is his own reply
-            assert!(original == reply || tuples.insert(tuple.key()), "two sessions have {tuple:?}");
+            assert!(original == reply || tuples.insert(tuple), "two sessions have {tuple:?}");
             let found = sessions.find(&tuple, now).map(|(found, _)| found);
             assert_eq!(found, Some(slot), "it can be found by {tuple:?}");
         }
