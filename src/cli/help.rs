@@ -139,7 +139,8 @@ Examples:
   kill -HUP PID                       the same
 
 What did not change in the file is not touched: its flows, its learned addresses
-and its interfaces stay. A file with errors changes nothing.";
+and its interfaces stay. A file with errors changes nothing. A port whose
+interface or namespace somebody made anew is opened there.";
 
 /// Below `vswitchd show --help`.
 pub(super) const SHOW: &str = "\

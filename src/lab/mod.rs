@@ -11,6 +11,7 @@
 //!
 //! Everything is done by system calls and rtnetlink ([`netlink`]); no other program is run but those of the file.
 
+mod anew;
 mod crew;
 pub mod difference;
 mod error;
@@ -43,7 +44,7 @@ use mio::{Interest, Registry, Token};
 use self::crew::Crew;
 use self::difference::{Difference, difference, essential};
 use self::journal::{Journal, Lock};
-use self::runner::Runner;
+use self::runner::{Runner, Spaces};
 use self::step::{Step, steps};
 use crate::control::place;
 use crate::control::plan::{Netns, Node, Plan};
@@ -81,6 +82,8 @@ pub struct Lab {
     done: Vec<Step>,
     /// Raw ports that have been closed because somebody deleted their interface: they stand until it is there again.
     closed: HashSet<Step>,
+    /// Namespaces of others that are no longer those that ports were opened in, and those that they are now.
+    anew: Spaces,
     /// The numbers of the nodes' namespaces.
     namespaces: HashMap<String, u64>,
     /// Nodes whose setup has not run yet.
@@ -116,6 +119,7 @@ impl Lab {
             crew: Crew::new().map_err(|e| LabError::io("watch programs", e))?,
             done: Vec::new(),
             closed: HashSet::new(),
+            anew: Spaces::new(),
             namespaces: HashMap::new(),
             fresh: HashSet::new(),
             nodes: Vec::new(),
@@ -133,16 +137,31 @@ impl Lab {
         Ok(())
     }
 
-    /// The ports that [`Lab::apply`] will close, by name: those whose interface goes or has to be made anew. Whoever
-    /// has them drops them first.
+    /// The ports that [`Lab::apply`] will close, by name: those whose interface goes or has to be made anew, or is to be
+    /// looked for elsewhere. Whoever has them drops them first.
     pub fn closing(&self, plan: &Plan) -> Vec<String> {
-        port_names(&difference(&self.done, &steps(plan)).undo)
+        let mut undo = difference(&self.done, &steps(plan)).undo;
+        let more = self.done.iter().filter(|step| self.is_elsewhere(step) && !undo.contains(step));
+        let more: Vec<Step> = more.cloned().collect();
+        undo.extend(more);
+        port_names(&undo)
     }
 
     /// Makes the system what the plan says, and opens the ports under the ids that `ids` knows for their names.
     /// When it returns, every interface is up and has carrier. If a step fails, those that this call has done are
     /// undone; those that it has undone, the old plan does again if it is applied again.
     pub fn apply(&mut self, plan: &Plan, ids: &dyn Fn(&str) -> PortId) -> Result<Opened, LabError> {
+        let closed = self.closing(plan);
+        let before = self.move_out()?;
+        let ports = self.change(plan, ids);
+        if ports.is_err() {
+            // where the old plan was at work
+            self.runner.exchange(before);
+        }
+        Ok(Opened { closed, ports: ports? })
+    }
+
+    fn change(&mut self, plan: &Plan, ids: &dyn Fn(&str) -> PortId) -> Result<Vec<(String, Port)>, LabError> {
         self.let_go_of_closed()?;
         let new = steps(plan);
         let Difference { undo, redo } = difference(&self.done, &new);
@@ -158,7 +177,7 @@ impl Lab {
         }
         self.done = new;
         self.nodes = plan.nodes.iter().map(|node| (node.clone(), interfaces(plan, node))).collect();
-        Ok(Opened { closed: port_names(&undo), ports })
+        Ok(ports)
     }
 
     /// Somebody else has deleted the interface of a port, and with it went its addresses and routes. A TAP is made anew

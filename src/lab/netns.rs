@@ -49,6 +49,12 @@ pub fn inode(netns: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstat(netns)?.st_ino)
 }
 
+/// Whether two descriptors are of the same namespace. Exact, since neither can be gone while its descriptor is open.
+pub fn is_same(a: impl AsFd, b: impl AsFd) -> io::Result<bool> {
+    let (a, b) = (rustix::fs::fstat(a)?, rustix::fs::fstat(b)?);
+    Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}
+
 /// Runs `work` in a namespace, on a thread of its own.
 pub fn within<T: Send>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     on_new_thread(|| {

@@ -37,11 +37,15 @@ const FAR_END: &str = "vswitchd-cable";
 #[derive(Debug)]
 pub(super) struct Runner {
     tag: String,
-    spaces: HashMap<Netns, Space>,
+    spaces: Spaces,
 }
 
+/// Conversations with namespaces.
+pub(super) type Spaces = HashMap<Netns, Space>;
+
+/// A conversation with a namespace, which is kept alive by it.
 #[derive(Debug)]
-struct Space {
+pub(super) struct Space {
     netns: OwnedFd,
     netlink: Netlink,
 }
@@ -144,7 +148,32 @@ impl Runner {
 
     /// Whether there is an interface of that name, whoever made it. One that cannot be looked for is not there.
     pub(super) fn is_there(&mut self, on: &Location) -> bool {
-        self.space(&on.netns).is_ok_and(|space| matches!(space.netlink.link(&on.interface), Ok(Some(_))))
+        self.space(&on.netns).is_ok_and(|space| space.has(&on.interface))
+    }
+
+    /// Opens the files of others' namespaces again: those that name another namespace by now, and the conversations with
+    /// these. A file that is gone, or names no namespace, is none of them. What nobody has a use for is let go.
+    pub(super) fn look_again(&mut self, in_use: impl Fn(&Netns) -> bool) -> Result<Spaces, LabError> {
+        let is_theirs = |netns: &Netns| matches!(netns, Netns::Named(_) | Netns::Path(_));
+        self.spaces.retain(|netns, _| !is_theirs(netns) || in_use(netns));
+        let mut others = Spaces::new();
+        for (netns, space) in self.spaces.iter().filter(|(netns, _)| is_theirs(netns)) {
+            let Ok(file) = netns::open(&path(netns)) else { continue };
+            let failed = |e| LabError::io(format!("enter {}", path(netns).display()), e);
+            if netns::is_namespace(&file) && !netns::is_same(&file, &space.netns).map_err(failed)? {
+                others.insert(netns.clone(), Space::open(file).map_err(failed)?);
+            }
+        }
+        Ok(others)
+    }
+
+    /// From now on the names mean these namespaces; gives those that they meant.
+    pub(super) fn exchange(&mut self, spaces: Spaces) -> Spaces {
+        let exchange = |(netns, space): (Netns, Space)| {
+            let before = self.spaces.insert(netns.clone(), space)?;
+            Some((netns, before))
+        };
+        spaces.into_iter().filter_map(exchange).collect()
     }
 
     fn make_namespace(&mut self, node: &str, step: &Step, journal: &mut Journal) -> Result<(), LabError> {
@@ -296,6 +325,11 @@ impl Space {
     fn open(netns: OwnedFd) -> io::Result<Self> {
         let netlink = netns::within(netns.as_fd(), Netlink::open)??;
         Ok(Self { netns, netlink })
+    }
+
+    /// Whether there is an interface of that name; one that cannot be looked for is not there.
+    pub(super) fn has(&mut self, interface: &str) -> bool {
+        matches!(self.netlink.link(interface), Ok(Some(_)))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::control::registry::{Registry, RegistryError};
 use crate::engine::{Stopped, Switch};
 use crate::fabric::{Change, ChangeError};
 use crate::frame::PortId;
-use crate::lab::LabError;
+use crate::lab::{LabError, Opened};
 use crate::port::Port;
 
 /// Why a plan could not be put to work.
@@ -40,6 +40,13 @@ pub enum ApplyError {
     Stopped(#[from] Stopped),
 }
 
+/// What became of the interfaces of the ports of a plan, by the names of the ports.
+pub(super) struct Interfaces {
+    opened: Vec<String>,
+    /// Some of them may have been opened again.
+    closed: Vec<String>,
+}
+
 impl Instance {
     /// Reads the file again and applies what changed; says what it did.
     ///
@@ -51,13 +58,17 @@ impl Instance {
         let mut plan = load(&self.file)?.plan;
         // the socket, the journal and the lock bear the name: it cannot change under a running lab
         plan.name.clone_from(&self.plan.name);
+        // so has what is to be in a namespace that somebody made anew
+        self.lab.look_again()?;
         let mut done = describe(&diff(&self.plan, &plan));
         done.extend(machines(&self.plan, &plan));
-        for name in self.apply(plan)? {
-            if !done.iter().any(|line| line.starts_with(&format!("port {name} "))) {
-                done.push(format!("port {name} opened again"));
-            }
-        }
+        let Interfaces { opened, closed } = self.apply(plan)?;
+        let is_told = |name: &str| done.iter().any(|line| line.starts_with(&format!("port {name} ")));
+        let again = opened.iter().filter(|name| !is_told(name));
+        let mut ports: Vec<String> = again.map(|name| format!("port {name} opened again")).collect();
+        let gone = closed.iter().filter(|name| !opened.contains(name) && !is_told(name));
+        ports.extend(gone.map(|name| format!("port {name} closed until its interface is there")));
+        done.extend(ports);
         done.extend(self.restore_states());
         if done.is_empty() {
             done.push("nothing changed".to_owned());
@@ -66,11 +77,11 @@ impl Instance {
         Ok(done)
     }
 
-    /// Puts a plan to work; gives the names of the ports that have been opened for it.
+    /// Puts a plan to work.
     ///
     /// # Errors
     /// [`ApplyError`]; the old plan is then at work.
-    pub(super) fn apply(&mut self, plan: Plan) -> Result<Vec<String>, ApplyError> {
+    pub(super) fn apply(&mut self, plan: Plan) -> Result<Interfaces, ApplyError> {
         let mut registry = self.registry.clone();
         let differences = diff(&self.plan, &plan);
         let changes = registry.translate(&differences)?;
@@ -80,14 +91,16 @@ impl Instance {
         let changes = engines.zip(changes).collect();
         self.close_ports(&plan)?;
         // the engine gives a port the id of its place, so the one it is opened with does not matter yet
-        let mut opened = match self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0))) {
-            Ok(opened) => opened.ports,
+        let done = self.lab.apply(&plan, &|name| registry.port(name).unwrap_or(PortId(0)));
+        let Opened { ports: mut opened, closed } = match done {
+            Ok(done) => done,
             Err(error) => {
                 self.restore();
                 return Err(error.into());
             }
         };
         let names = opened.iter().map(|(name, _)| name.clone()).collect();
+        let closed = closed.into_iter().filter(|name| plan.leg(name).is_some()).collect();
         self.monitors.rename(&registry);
         self.settle_in(together)?;
         opened.extend(self.unplug(&plan, &registry)?);
@@ -99,7 +112,7 @@ impl Instance {
         self.tell_changes(&old);
         let cancelled = Arc::clone(&self.cancelled);
         self.lab.start(&self.plan, &|| cancelled.load(Ordering::Relaxed), &mut self.log)?;
-        Ok(names)
+        Ok(Interfaces { opened: names, closed })
     }
 
     /// The lab did not take the new plan, and some ports are closed already: puts the old plan to work again. What
@@ -124,8 +137,14 @@ impl Instance {
     fn close_ports(&mut self, plan: &Plan) -> Result<(), Stopped> {
         for name in self.lab.closing(plan) {
             if let Some(id) = self.registry.port(&name) {
+                let engine = self.engine_of(&name);
+                self.engines.with(engine, move |switch| {
+                    // as if it were unplugged: who is behind it when it comes again is somebody else
+                    switch.fabric.forget_guests(id, switch.now);
+                    let _ = switch.fabric.apply(Change::SetPortUp(id, false), switch.now);
+                })?;
                 // dropped here, on the control thread: closing a TAP waits for the kernel
-                let _closed: Option<Port> = self.engines.detach(self.engine_of(&name), id)?;
+                let _closed: Option<Port> = self.engines.detach(engine, id)?;
             }
         }
         Ok(())
