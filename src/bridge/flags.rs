@@ -123,7 +123,8 @@ impl Default for FlapConfig {
     }
 }
 
-/// How many frames per second of each kind may enter at a leg; zero is no limit. Unknown to the kernel.
+/// How many frames per second of each kind may enter at a leg; zero is no limit. A large frame counts as those that it will be
+/// cut into. Unknown to the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StormLimit {
     /// Broadcasts.

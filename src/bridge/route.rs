@@ -4,7 +4,7 @@ use super::admit::vid;
 use super::commit::Marks;
 use super::deliver::{Crossing, End, may_deliver};
 use super::fdb::{Place, Sight};
-use super::guard::storm::Storm;
+use super::guard::storm::{self, Storm};
 use super::vlan::Inside;
 use super::{Extras, Plane, StationKind, drop};
 use crate::frame::{LegIndex, Passage};
@@ -36,7 +36,7 @@ impl Plane {
         if h.dst.is_group() {
             let cast = if h.dst.is_broadcast() { Cast::Broadcast } else { Cast::Multicast };
             let limited = h.dst.link_local().is_none();
-            if limited && self.is_storm(from, cast, marks, now) {
+            if limited && self.is_storm(from, cast, passage, marks, now) {
                 return drop(Reason::StormLimit, trace);
             }
             if cast == Cast::Broadcast {
@@ -48,7 +48,7 @@ impl Plane {
         trace.note(Step::Lookup(h.dst, place.map(|place| place.leg)));
         let to = match place {
             None => {
-                if self.is_storm(from, Cast::UnknownUnicast, marks, now) {
+                if self.is_storm(from, Cast::UnknownUnicast, passage, marks, now) {
                     return drop(Reason::StormLimit, trace);
                 }
                 return self.flood(&crossing, Cast::UnknownUnicast, trace, extras, withhold);
@@ -89,8 +89,16 @@ impl Plane {
 
     /// Whether the leg sends more of that kind than it may; what it owes otherwise is noted.
     #[inline]
-    fn is_storm(&self, from: End<'_>, cast: Cast, marks: &mut Marks<'_>, now: Time) -> bool {
-        match from.state.storm.check(&from.state.config.storm_limit, cast, now) {
+    fn is_storm(
+        &self,
+        from: End<'_>,
+        cast: Cast,
+        passage: &Passage<'_>,
+        marks: &mut Marks<'_>,
+        now: Time,
+    ) -> bool {
+        let frames = || storm::frames(passage);
+        match from.state.storm.check(&from.state.config.storm_limit, cast, frames, now) {
             Storm::Pass(charge) => {
                 marks.charge = Some(charge);
                 false

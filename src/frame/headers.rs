@@ -52,6 +52,8 @@ pub struct Headers {
     pub len: usize,
     /// Whether the frame will be cut on the way out, so that its length is no measure for the MTU (B47, V13).
     pub gso: bool,
+    /// Bytes of its payload that each of the frames will have that it will be cut into ([`Offload::gso_size`]).
+    pub gso_size: u16,
     /// Whether its checksum is yet to be completed, so that it says nothing ([`Offload::needs_csum`]).
     pub partial: bool,
 }
@@ -73,8 +75,8 @@ impl Headers {
             _ => (None, outer, 14),
         };
         let len = bytes.len();
-        let (gso, partial) = (offload.is_gso(), offload.needs_csum);
-        Ok(Self { dst: Mac(*dst), src: Mac(*src), tag, ether_type, payload, len, gso, partial })
+        let (gso, gso_size, partial) = (offload.is_gso(), offload.gso_size, offload.needs_csum);
+        Ok(Self { dst: Mac(*dst), src: Mac(*src), tag, ether_type, payload, len, gso, gso_size, partial })
     }
 
     /// Reads the headers of `bytes` as they will be after `edit`.
@@ -101,8 +103,8 @@ impl Headers {
                 };
                 let (dst, src) = (Mac([0; 6]), Mac([0; 6]));
                 let len = bytes.len().saturating_add_signed(edit.growth());
-                let (gso, partial) = (offload.is_gso(), offload.needs_csum);
-                Self { dst, src, tag, ether_type, payload, len, gso, partial }
+                let (gso, gso_size, partial) = (offload.is_gso(), offload.gso_size, offload.needs_csum);
+                Self { dst, src, tag, ether_type, payload, len, gso, gso_size, partial }
             }
         };
         let addresses = bytes.first_chunk::<12>().ok_or(Reason::FrameShort)?;

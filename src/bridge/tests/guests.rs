@@ -1,6 +1,7 @@
 //! What guests may do to each other and to the bridge: locks, limits, isolation by protocol, and who watches.
 
 use super::*;
+use crate::frame::Gso;
 use crate::trace::{Step, Unlearned};
 
 const ANY: &str = "there is room";
@@ -275,4 +276,27 @@ fn a_guarded_port_cannot_move_others_by_link_local_frames() {
     let verdict = send(&mut bridge, B, link_local(14), mac(0x21), 1);
     assert_eq!(verdict, Verdict::Drop(Reason::LinkLocal), "B36");
     assert_eq!(learned(&bridge, 1), [(mac(0x11), A), (mac(0x21), B)], "B22: its own teaches");
+}
+
+/// Both directions of the mistake: what is cut later counted as one, and what is not must go on to count as one.
+#[test]
+fn a_limit_means_the_same_with_offloads() {
+    let limited = |legs: &mut [LegConfig; 4]| {
+        legs[0].storm_limit = StormLimit { unknown_unicast: 100, multicast: 100, ..StormLimit::default() };
+    };
+    let udp = [0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 9, 0, 0, 0, 0];
+    let large = |dst: Mac| [&dst.0[..], &mac(0x11).0, &[8, 0], &udp, &vec![0; 6000]].concat();
+    let offload = Offload { gso: Gso::Udp, gso_size: 1000, ..Offload::NONE };
+    let storm = Verdict::Drop(Reason::StormLimit);
+    for dst in [mac(0x44), GROUP] {
+        let mut bridge = bridge_with(BridgeConfig::default(), limited);
+        let mut send = |offload: &Offload| decide(&mut bridge, A, &large(dst), offload, at(1)).0.verdict;
+        assert_ne!(send(&offload), storm, "six of ten");
+        assert_eq!(send(&offload), storm, "twelve of ten");
+        for nth in 7..=10 {
+            let jumbo = send(&Offload::NONE);
+            assert!(jumbo != storm, "the {nth}th: what will not be cut is one");
+        }
+        assert_eq!(send(&Offload::NONE), storm, "the eleventh");
+    }
 }

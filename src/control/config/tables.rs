@@ -170,7 +170,7 @@ tables! {
         ip: OneOrMore,
     }
 
-    /// Frames per second.
+    /// Frames per second, a large one counted as those that it will be cut into.
     RawStormLimit = "`storm_limit`" {
         broadcast: i64,
         multicast: i64,
