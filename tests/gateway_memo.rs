@@ -2,11 +2,13 @@
 //! one without memory sends, and afterwards knows and has counted the same. `VSWITCHD_SEED` says where to begin,
 //! `VSWITCHD_STORIES` how many stories to try of each kind.
 
+#[path = "common/stories.rs"]
+mod stories;
+
 use vswitchd::frame::{LegIndex, PortId};
 use vswitchd::router::interface::Interface;
 use vswitchd::router::policy::config::Config;
 use vswitchd::sim::gateway::{Entry, Machine, Outputs, Stage, Story, System, Taste};
-use vswitchd::sim::seed_from_environment;
 use vswitchd::time::Time;
 
 const STORY: usize = 300;
@@ -106,21 +108,9 @@ fn everything_at_once() {
 
 /// `used` says that the memo must have been of use somewhere: else nothing was tested.
 fn agree(taste: Taste, used: bool) {
-    let stories = std::env::var("VSWITCHD_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
-    let first = seed_from_environment(1);
-    let mut along = 0;
-    for seed in first..first + stories {
-        let story = Story::new(seed, taste, STORY);
-        match tell(&story) {
-            Ok(more) => along += more,
-            Err(_) => {
-                let short = story.shrink(|story| tell(story).is_err());
-                let difference = tell(&short).expect_err("it failed a moment ago");
-                panic!("{short}{difference}");
-            }
-        }
-    }
-    assert!(along > 0 || !used, "no packet took the way of another");
+    let shrink = |story: Story| story.shrink(|story| tell(story).is_err());
+    let along = stories::agree(6, |seed| Story::new(seed, taste, STORY), shrink, tell);
+    assert!(along.iter().sum::<u64>() > 0 || !used, "no packet took the way of another");
 }
 
 /// Tells the story to both; what they disagree about, or how many packets took the way of one before.

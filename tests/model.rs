@@ -1,11 +1,14 @@
 //! The fabric does what the naive model does, whatever happens: made-up frames, flags, changes and waits go into
 //! both. `VSWITCHD_SEED` says where to begin, `VSWITCHD_STORIES` how many stories to try of each kind.
 
+#[path = "common/stories.rs"]
+mod stories;
+
 use std::collections::BTreeSet;
 
 use vswitchd::fabric::Change;
 use vswitchd::frame::{Batch, NodeId, Plug};
-use vswitchd::sim::{Action, Model, Outcome, Stage, Story, Taste, seed_from_environment};
+use vswitchd::sim::{Action, Model, Outcome, Stage, Story, Taste};
 use vswitchd::trace::Step;
 use vswitchd::verdict::Reason;
 use vswitchd::wire::mac::Mac;
@@ -109,16 +112,8 @@ fn a_lost_setting_is_noticed() {
 }
 
 fn agree(taste: Taste) {
-    let stories = std::env::var("VSWITCHD_STORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    let first = seed_from_environment(1);
-    for seed in first..first + stories {
-        let story = Story::new(seed, taste, STORY);
-        if tell(&story).is_err() {
-            let short = story.shrink(|story| tell(story).is_err());
-            let difference = tell(&short).expect_err("it failed a moment ago");
-            panic!("{short}{difference}");
-        }
-    }
+    let shrink = |story: Story| story.shrink(|story| tell(story).is_err());
+    stories::agree(60, |seed| Story::new(seed, taste, STORY), shrink, tell);
 }
 
 /// Tells the story to both; what they disagree about.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vswitchd::frame::{LegIndex, PortId};
-use vswitchd::router::interface::Interface;
+use vswitchd::router::interface::{Interface, ReversePath};
 use vswitchd::router::policy::config::{Config, Protocol, Publish};
 use vswitchd::sim::gateway::{
     Act, Entry, Machine, Order, Outputs, Say, Segment, Setting, Spoil, Stage, Story, System, Talk, Taste,
@@ -68,6 +68,29 @@ fn c16_holds_in_internal_networks() {
     let acts = vec![tell(false, 2, 0, 0, 0), tell(true, 18, 0, 1, 0), tell(false, 16, 1, 1, 5)];
     let story = Story { seed: 0, setting, talks, acts };
     told(&story).expect("the same");
+}
+
+/// M6: `-o br ! -s NET -j DROP` and `-i br ! -d NET -j DROP` ask IPv4 for its addresses, on one wire as well; the double asked for
+/// the wire only. IPv6, which has link-local ones, is not asked.
+#[test]
+fn m6_strangers_on_an_internal_wire_go_nowhere() {
+    let mut setting = setting();
+    setting.legs[0].inside.internal = true;
+    setting.legs[0].reverse_path = ReversePath::Off;
+    let table = [
+        ("10.1.0.3", "10.1.0.2", 1, "its own address"),
+        ("192.0.2.10", "10.1.0.2", 0, "a source that is not of the network"),
+        ("fd00::3", "fd00::2", 1, "IPv6, its own address"),
+        ("2001:db8:0:1::a", "fd00::2", 1, "IPv6, any source"),
+    ];
+    for (from, to, passed, why) in table {
+        let talks = vec![talk(UDP, B, from, 5000, to, 53)];
+        let acts = vec![Act::Say(0, false, Say::Data(10), Spoil::default())];
+        let story = Story { seed: 0, setting: setting.clone(), talks, acts };
+        let mut stage = Stage::new(&story, Machine::new(&story.setting));
+        story.acts.iter().try_for_each(|act| stage.perform(act)).expect(why);
+        assert_eq!(stage.passed, passed, "{why}");
+    }
 }
 
 /// N9: who is told that nobody is there is told by his own side of the gateway, and recognises what he sent.

@@ -88,8 +88,11 @@ impl Gateway {
         if guards(there) && !there.inside.internal && flows {
             return Verdict::Accept;
         }
-        // M6, where a guest is known by its wire
-        if from != to && [here, there].into_iter().any(|own| guards(own) && own.inside.internal) {
+        // M6: nobody gets off the wire or onto it, and in IPv4 the addresses on it have to be its own, too
+        let strange =
+            |own: &Interface, address: IpAddr| from != to || (address.is_ipv4() && !holds(own, address));
+        let ends = [(here, tuple.dst), (there, tuple.src)];
+        if ends.into_iter().any(|(own, other)| guards(own) && own.inside.internal && strange(own, other)) {
             return Verdict::Drop;
         }
         // C16: the hairpin, of whatever network
