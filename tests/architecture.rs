@@ -4,8 +4,12 @@
 //! and the reason when one is broken. The rules are functions of text, and are themselves tested on text that
 //! breaks them.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::BTreeSet;
-use std::path::Path;
+
+use sources::{Source, read};
 
 /// What each module may import from this crate. The layers from the bottom up; `*` is everything.
 const LAYERS: [(&str, &[&str]); 17] = [
@@ -147,12 +151,6 @@ const LINES_MAX: usize = 500;
 
 /// A rule is broken.
 type Finding = String;
-
-/// A source file.
-struct Source {
-    path: String,
-    text: String,
-}
 
 #[test]
 fn imports_point_one_way() {
@@ -433,28 +431,6 @@ fn finding(source: &Source, line: usize, reason: &str) -> Finding {
 fn sources() -> Vec<Source> {
     let sources = read("src");
     assert!(sources.len() > 20, "found only {} files: is this run in the project's folder?", sources.len());
-    sources
-}
-
-/// Every Rust file in a folder of the project.
-fn read(folder: &str) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join(folder)];
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for entry in entries {
-            let path = entry.expect("a folder can be listed").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("source is text");
-                let path = path.strip_prefix(root).expect("it was found there").display().to_string();
-                sources.push(Source { path, text });
-            }
-        }
-    }
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources
 }
 

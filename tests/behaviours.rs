@@ -4,9 +4,14 @@
 //! A number counts where it stands in the tests: in files of tests, and in the test modules at the ends of others.
 //! `B5 to B8`, `B5–B8` and `B5-B8` are four; `fn n50_pieces_wait` is about N50.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
+
+use sources::read;
 
 /// The numbers there are: letter, and from where to where.
 const ALL: [(char, RangeInclusive<u32>); 10] = [
@@ -68,9 +73,9 @@ fn every_outcome_under_dockers_rules_is_named_by_a_test() {
 /// The project's folder, and all that is tests in it, but for this file: it speaks of numbers, and tests none.
 fn tests() -> (&'static Path, Vec<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["src", "tests"].into_iter().flat_map(|folder| read(root, folder));
-    let others = files.filter(|(path, _)| path != "tests/behaviours.rs");
-    (root, others.map(|(path, text)| tests_of(&path, &text).to_owned()).collect())
+    let files = ["src", "tests"].into_iter().flat_map(read);
+    let others = files.filter(|source| source.path != "tests/behaviours.rs");
+    (root, others.map(|source| tests_of(&source.path, &source.text).to_owned()).collect())
 }
 
 /// The part of a file that is tests.
@@ -121,25 +126,6 @@ fn numbers(text: &str) -> Numbers {
         last = Some((letter, number, end));
     }
     found
-}
-
-/// Every Rust file in a folder of the project, with its path from there.
-fn read(root: &Path, folder: &str) -> Vec<(String, String)> {
-    let mut folders = vec![root.join(folder)];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder can be listed") {
-            let path = entry.expect("a folder can be listed").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("source is text");
-                let path = path.strip_prefix(root).expect("it was found there").display().to_string();
-                files.push((path, text));
-            }
-        }
-    }
-    files
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! The program as its user's hands meet it: exit codes, help, and what `show` prints.
 
 mod dummy;
+#[path = "common/program.rs"]
+mod program;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use dummy::Dummy;
+use program::{command, text, vswitchd};
 use vswitchd::cli::show::render;
 use vswitchd::control::pcapng::{Interface, Packet, Writer};
 use vswitchd::control::protocol::{Body, ExplainStep, Hex, NodePlace, Request, Response, What};
@@ -13,21 +16,6 @@ use vswitchd::control::server::Answer;
 use vswitchd::control::view::{
     DropView, EngineView, NetworkView, NodeView, PortView, StationView, StatsView, Traffic, View,
 };
-
-/// The program in an environment where no lab runs, unless `arguments` name a socket.
-fn vswitchd(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the program was built")
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vswitchd"));
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the program speaks UTF-8")
-}
 
 #[test]
 fn exit_codes_are_as_documented() {

@@ -1,10 +1,11 @@
 //! What `show` prints of routers, and how it reads a table of sessions that is too long for one answer.
 
 mod dummy;
-
-use std::process::{Command, Output, Stdio};
+#[path = "common/program.rs"]
+mod program;
 
 use dummy::Dummy;
+use program::{text, vswitchd};
 use vswitchd::cli::show::render;
 use vswitchd::control::protocol::{Body, Request, Response, What};
 use vswitchd::control::server::Answer;
@@ -13,16 +14,6 @@ use vswitchd::control::view::{
     ConntrackView, CountView, GatewayView, HolderView, InterfaceView, NeighbourView, PublishView, RouteView,
     RuleView, SessionView, UsageView, View,
 };
-
-fn vswitchd(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vswitchd"));
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
-    command.output().expect("the program was built")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the program speaks UTF-8")
-}
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()

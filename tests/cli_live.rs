@@ -1,12 +1,14 @@
 //! The commands that change a running lab, and the one that watches it: what they ask for and what they print.
 
 mod dummy;
+#[path = "common/program.rs"]
+mod program;
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Output, Stdio};
 
 use dummy::Dummy;
+use program::{text, vswitchd};
 use vswitchd::control::event::Topic;
 use vswitchd::control::protocol::{Body, Request, Response, What};
 use vswitchd::control::server::Answer;
@@ -17,16 +19,6 @@ const EVENTS: &str = "\
 {\"time\":1700000001.0,\"event\":\"missing\",\"count\":3}
 {\"time\":1700000002.0,\"deleted\":true,\"event\":\"fdb\",\"mac\":\"02:00:00:00:00:01\",\"ifname\":\"vm1\",\"flags\":[],\"master\":\"lan\",\"state\":\"\"}
 ";
-
-fn vswitchd(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vswitchd"));
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
-    command.output().expect("the program was built")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("the program speaks UTF-8")
-}
 
 /// Repeats edits as it was asked for them, and tells a few events.
 fn answer(request: Request) -> Answer {

@@ -1,15 +1,13 @@
 //! The core allocates nothing for a frame: not to learn, forward, flood, move, refuse or drop it.
 
-// A counting allocator is an `unsafe impl` by its nature. It hands every call to the system's own.
-#![allow(unsafe_code)]
-
+#[path = "common/counting.rs"]
+mod counting;
 #[path = "no_allocation/gateway.rs"]
 mod gateway;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
+use counting::allocations;
 use vswitchd::bridge::{BridgeConfig, LegConfig, Promiscuous, Role, VlanConfig, VlanEntry};
 use vswitchd::fabric::{Books, Change, Fabric};
 use vswitchd::frame::{BATCH_MAX, Batch, Frame, LinkId, NodeId, Plug, PortId};
@@ -19,30 +17,6 @@ use vswitchd::wire::mac::Mac;
 
 const FRAMES: usize = 1_000_000;
 const STATIONS_MAX: u32 = 600;
-
-thread_local! {
-    // per thread, so that the test harness's own threads do not count; const, so that it needs no allocation itself
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every method forwards its arguments unchanged to the system's allocator, which upholds the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on; `place` came from the same allocator.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A million frames, in batches that are used again: every station of a full table comes, goes, moves, is flooded to
 /// and expires, over a link as well, and strangers are refused.
@@ -102,9 +76,9 @@ fn run(fabric: &mut Fabric) -> Books {
     // until the tables have grown to what they may hold
     let warm_up = 1000;
     (0..warm_up).for_each(|number| round(fabric, number));
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     (warm_up..warm_up + FRAMES / BATCH_MAX).for_each(|number| round(fabric, number));
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
 
     let books = fabric.books();
     assert!(books.balance());

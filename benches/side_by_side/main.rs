@@ -14,6 +14,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock for a living")]
 
 mod core;
+#[path = "../../tests/common/counting.rs"]
 mod counting;
 mod figures;
 mod lab;

@@ -268,6 +268,20 @@ impl Names {
 }
 
 #[cfg(test)]
+impl Registry {
+    /// One that knows a network of that name, as device 0.
+    pub(in crate::control) fn of_network(name: &str) -> Self {
+        use crate::bridge::BridgeConfig;
+        use crate::control::plan::{Line, Network};
+        let bridge = BridgeConfig::default();
+        let network = Network { name: name.to_owned(), host: Vec::new(), mtu: 1500, bridge, line: Line(1) };
+        let mut registry = Self::default();
+        registry.translate(&[PlanChange::AddNetwork(network)]).expect("there is room");
+        registry
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::control::config::parse;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test crate uses some of it")]
 
+#[path = "../common/program.rs"]
+pub(crate) mod program;
 #[path = "../common/sandbox.rs"]
 pub(crate) mod sandbox;
 
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use program::VSWITCHD;
 use vswitchd::bridge::LegConfig;
 use vswitchd::control::plan::{Interface, Line, Netns, Node, Plan, Port, Settings};
 use vswitchd::frame::PortId;
@@ -17,9 +20,6 @@ use vswitchd::lab::netlink::Netlink;
 use vswitchd::lab::{LAB_VARIABLE, Lab, LabError};
 use vswitchd::port::PortKind;
 use vswitchd::wire::mac::Mac;
-
-/// The program under test.
-pub(crate) const VSWITCHD: &str = env!("CARGO_BIN_EXE_vswitchd");
 
 /// An empty plan.
 pub(crate) fn plan(name: &str) -> Plan {

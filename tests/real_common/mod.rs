@@ -1,6 +1,6 @@
 //! The real program, run as its user runs it, where it can touch nothing.
 
-#![allow(dead_code, reason = "every test crate uses some of it")]
+#![allow(dead_code, unused_imports, reason = "every test crate uses some of it")]
 
 #[path = "../lab_common/mod.rs"]
 pub(crate) mod lab_common;
@@ -9,11 +9,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use lab_common::{Runtime, VSWITCHD};
+use lab_common::Runtime;
+pub(crate) use lab_common::program::{command, vswitchd};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use vswitchd::control::place;
@@ -147,18 +148,6 @@ impl Drop for Running {
             eprintln!("vswitchd said:\n{}", self.log());
         }
     }
-}
-
-/// The program with these arguments.
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(VSWITCHD);
-    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
-    command
-}
-
-/// What the program says to these arguments.
-pub(crate) fn vswitchd(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the program was built")
 }
 
 /// What it says on standard output when all is well.

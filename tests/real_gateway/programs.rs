@@ -122,7 +122,7 @@ fn the_lab_of_docker_serves_its_page() {
                 "{command:?} {url}"
             );
         };
-        let exec = |node| [real_common::lab_common::VSWITCHD, "exec", node, "--"];
+        let exec = |node| [real_common::lab_common::program::VSWITCHD, "exec", node, "--"];
         get(&exec("remote"), "192.168.178.27");
         get(&exec("db"), "192.168.178.27");
         get(&exec("web"), "192.168.178.27");

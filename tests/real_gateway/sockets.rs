@@ -21,6 +21,9 @@ const STREAM: usize = 512 << 10;
 /// The bytes of a datagram, and how many are sent at once.
 const SEGMENT: usize = 1200;
 const SEGMENTS: usize = 40;
+/// An option of UDP sockets: what is sent at once is cut into datagrams of that size, by the switch if its port has offloads, else
+/// by the kernel.
+pub(crate) const UDP_SEGMENT: libc::c_int = 103;
 /// The bytes of a datagram that needs fragments.
 const LARGE: usize = 9000;
 
@@ -100,7 +103,7 @@ impl Connection {
 pub(crate) fn datagrams(from: &str, to: SocketAddr, at: (&str, SocketAddr), what: &str) -> SocketAddr {
     let (client, server) = pair(from, to, at, what);
     for socket in [&client, &server] {
-        in_segments(socket, SEGMENT);
+        set_udp(socket, UDP_SEGMENT, SEGMENT as libc::c_int);
     }
     there_and_back(&client, &server, (SEGMENT * SEGMENTS, SEGMENT), what)
 }
@@ -220,27 +223,26 @@ pub(crate) fn echo(from: &str, to: IpAddr, size: usize, what: &str) {
     panic!("{what}: no answer of {size} bytes");
 }
 
-/// What is sent at once is cut into datagrams of that size: by the switch if its port has offloads, else by the kernel.
-fn in_segments(socket: &UdpSocket, size: usize) {
-    const UDP_SEGMENT: libc::c_int = 103;
-    let value = libc::c_int::try_from(size).expect("small");
+/// Sets an option of UDP that is a number.
+pub(crate) fn set_udp(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) {
     let length = libc::socklen_t::try_from(size_of_val(&value)).expect("small");
-    #[expect(unsafe_code, reason = "no crate of ours knows this option")]
+    #[expect(unsafe_code, reason = "no crate of ours knows these options")]
     // SAFETY: the option takes an int, which outlives the call
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, UDP_SEGMENT, (&raw const value).cast(), length)
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, option, (&raw const value).cast(), length)
     };
-    assert_eq!(result, 0, "Linux 4.18 has it: {}", std::io::Error::last_os_error());
+    assert_eq!(result, 0, "Linux 5.0 has them: {}", std::io::Error::last_os_error());
 }
 
 /// Noise, so that what was mixed up shows.
-fn random_bytes(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn random_bytes(length: usize, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(seed);
     std::iter::repeat_with(|| rng.next_u64().to_ne_bytes()).flatten().take(length).collect()
 }
 
+/// Compares what has arrived.
 #[track_caller]
-fn assert_same(received: &[u8], sent: &[u8], what: &str) {
+pub(crate) fn assert_same(received: &[u8], sent: &[u8], what: &str) {
     let first = received.iter().zip(sent).position(|(a, b)| a != b);
     assert_eq!((first, received.len()), (None, sent.len()), "{what}: the first wrong byte, and the length");
 }

@@ -2,16 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use vswitchd::sim::Rng;
 
 use crate::real_common::in_node;
 use crate::relay::listen;
-use crate::sockets::Connection;
+use crate::sockets::{Connection, UDP_SEGMENT, assert_same, random_bytes, set_udp};
 
 /// Nothing takes as long, unless it is lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,8 +18,7 @@ pub(crate) const SEGMENT: usize = 1300;
 const SEGMENTS: usize = 45;
 /// The bytes of a datagram that needs fragments.
 const LARGE: usize = 9000;
-/// Options of UDP sockets.
-const UDP_SEGMENT: libc::c_int = 103;
+/// An option of UDP sockets: several datagrams may be read at once.
 const UDP_GRO: libc::c_int = 104;
 /// Ports of DHCP.
 const SERVER: u16 = 67;
@@ -66,9 +63,9 @@ pub(crate) fn datagrams(
     client.connect(to).unwrap_or_else(|e| panic!("{what}: {e}"));
     for socket in [&client, &server] {
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        set(socket, UDP_SEGMENT, SEGMENT as libc::c_int);
+        set_udp(socket, UDP_SEGMENT, SEGMENT as libc::c_int);
     }
-    set(&server, UDP_GRO, 1);
+    set_udp(&server, UDP_GRO, 1);
     let mut seen = None;
     let mut largest = Largest::default();
     for burst in 0..bursts {
@@ -87,7 +84,7 @@ pub(crate) fn datagrams(
     let bytes = random_bytes(LARGE, 99);
     let seen = seen.expect("there is a burst");
     for (socket, to) in [(&client, None), (&server, Some(seen))] {
-        set(socket, UDP_SEGMENT, 0);
+        set_udp(socket, UDP_SEGMENT, 0);
         let sent = to.map_or_else(|| socket.send(&bytes), |to| socket.send_to(&bytes, to));
         sent.unwrap_or_else(|e| panic!("{what}: {e}"));
         let (arrived, ..) = gather(if to.is_none() { &server } else { &client }, LARGE, what);
@@ -195,26 +192,4 @@ fn sum(bytes: &[u8]) -> u16 {
         let (sum, carry) = total.overflowing_add(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]));
         sum + u16::from(carry)
     })
-}
-
-fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) {
-    let length = size_of_val(&value) as libc::socklen_t;
-    #[expect(unsafe_code, reason = "no crate of ours knows these options")]
-    // SAFETY: the option takes an int, which outlives the call
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, option, (&raw const value).cast(), length)
-    };
-    assert_eq!(result, 0, "Linux 5.0 has it: {}", std::io::Error::last_os_error());
-}
-
-/// Noise, so that what was mixed up shows.
-fn random_bytes(length: usize, seed: u64) -> Vec<u8> {
-    let mut rng = Rng::new(seed);
-    std::iter::repeat_with(|| rng.next_u64().to_ne_bytes()).flatten().take(length).collect()
-}
-
-#[track_caller]
-fn assert_same(received: &[u8], sent: &[u8], what: &str) {
-    let first = received.iter().zip(sent).position(|(a, b)| a != b);
-    assert_eq!((first, received.len()), (None, sent.len()), "{what}: the first wrong byte, and the length");
 }

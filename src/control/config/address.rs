@@ -1,6 +1,7 @@
 //! Addresses that interfaces are given, and the gateways they use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -26,6 +27,17 @@ pub(super) fn addresses(scope: &mut Scope, field: &Field<OneOrMore>, on: &Wire, 
         result.push(net);
     }
     result
+}
+
+/// The destination of a route: the address of a network, not of a machine in it. Anything else is reported.
+pub(super) fn destination(scope: &mut Scope, span: Range<usize>, net: IpNet) -> Option<IpNet> {
+    if net.addr() == net.network() {
+        return Some(net);
+    }
+    scope
+        .error(span, "not a network", format!("no route has the destination {net}"))
+        .help(format!("the network is {:?}", net.trunc().to_string()));
+    None
 }
 
 /// The default gateways of an interface: on its link, not itself, one per family.

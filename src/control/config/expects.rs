@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::address;
 use super::legs;
 use super::mdb;
 use super::names;
@@ -329,11 +330,5 @@ fn route(scope: &mut Scope, text: &Spanned<String>) -> Option<IpNet> {
             .help("write a network and the length of its prefix, like \"192.168.50.0/24\"");
         return None;
     };
-    if net.addr() != net.network() {
-        scope
-            .error(text.span(), "not a network", format!("no route has the destination {net}"))
-            .help(format!("the network is {:?}", net.trunc().to_string()));
-        return None;
-    }
-    Some(net)
+    address::destination(scope, text.span(), net)
 }

@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 
 use super::interfaces::Places;
+use crate::control::config::address;
 use crate::control::config::scope::Scope;
 use crate::control::config::tables::RawRoute;
 use crate::control::config::value::Rows;
@@ -74,12 +75,7 @@ fn destination(scope: &mut Scope, text: &Spanned<String>, is_ipv4: Option<bool>)
             .help("write a network and the length of its prefix, like \"10.0.0.0/8\", or \"default\"");
         return None;
     };
-    if net.addr() != net.network() {
-        scope
-            .error(text.span(), "not a network", format!("no route has the destination {net}"))
-            .help(format!("the network is {:?}", net.trunc().to_string()));
-        return None;
-    }
+    let net = address::destination(scope, text.span(), net)?;
     if net.addr().is_multicast() || net.addr().is_loopback() {
         scope.error(text.span(), "not routed", format!("a router sends nothing to {net}")).help("remove it");
         return None;

@@ -93,10 +93,8 @@ fn membership(joining: &Joining, port: &str, dev: &str) -> GroupView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bridge::{BridgeConfig, PortState, StationKind};
-    use crate::control::diff::PlanChange;
+    use crate::bridge::{PortState, StationKind};
     use crate::control::event::EventView;
-    use crate::control::plan::{Line, Network};
     use crate::frame::{LegIndex, PortId};
     use crate::wire::mac::Mac;
 
@@ -108,15 +106,7 @@ mod tests {
 
     #[test]
     fn news_is_told_in_the_names_of_the_plan() {
-        let network = Network {
-            name: "lan".into(),
-            host: Vec::new(),
-            mtu: 1500,
-            bridge: BridgeConfig::default(),
-            line: Line(1),
-        };
-        let mut registry = Registry::default();
-        registry.translate(&[PlanChange::AddNetwork(network)]).expect("there is room");
+        let registry = Registry::of_network("lan");
         let mut known = Known::default();
         known.renew(&registry);
         let leg = LegIndex(0);

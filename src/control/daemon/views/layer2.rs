@@ -175,21 +175,11 @@ const fn role_name(role: PortRole) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bridge::{BridgeConfig, Group, SourceEntry};
-    use crate::control::diff::PlanChange;
-    use crate::control::plan::{Line, Network};
+    use crate::bridge::{Group, SourceEntry};
 
     #[test]
     fn groups_are_told_as_bridge_tells_them() {
-        let network = Network {
-            name: "lan".into(),
-            host: Vec::new(),
-            mtu: 1500,
-            bridge: BridgeConfig::default(),
-            line: Line(1),
-        };
-        let mut registry = Registry::default();
-        registry.translate(&[PlanChange::AddNetwork(network)]).expect("there is room");
+        let registry = Registry::of_network("lan");
         let host = GroupEntry {
             vid: 10,
             group: Group::Ip("239.1.1.1".parse().expect("an address")),

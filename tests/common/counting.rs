@@ -1,4 +1,4 @@
-//! An allocator that counts, so that the bench can say whether the core allocates for a frame.
+//! An allocator that counts, so that a test or a bench can say whether the core takes memory for a frame.
 
 // A counting allocator is an `unsafe impl` by its nature. It hands every call to the system's own.
 #![allow(unsafe_code)]
@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    // const, so that it needs no allocation itself
+    // per thread, so that the test harness's own threads do not count; const, so that it needs no allocation itself
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
