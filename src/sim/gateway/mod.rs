@@ -156,8 +156,12 @@ impl Gateway {
             *own = interface;
         }
         let gone = |address: IpAddr| before.is_local(address) && !self.is_local(address);
-        let stays = |flow: &Flow| !gone(flow.reply.dst) && !gone(flow.original.dst);
-        let list = before.flows.list.iter().filter(|flow| stays(flow)).cloned().collect();
+        // what passed untranslated while the address was not the gateway's was not made with it
+        let ends = |flow: &Flow| {
+            flow.changes(End::Source, false) && gone(flow.reply.dst)
+                || flow.changes(End::Destination, false) && gone(flow.original.dst)
+        };
+        let list = before.flows.list.iter().filter(|flow| !ends(flow)).cloned().collect();
         self.flows.list = list;
     }
 
