@@ -10,7 +10,7 @@
 //! [`Engines`] are all of them together. Ids and the clock are common, so an island can be handed from one to the other
 //! (`island`).
 //!
-//! Where a port has several queues, an engine has several threads ([`Engine`]): they share its fabric, which goes from hand to
+//! Where a port has several queues, an engine has several threads (`engine`): they share its fabric, which goes from hand to
 //! hand (`baton`), and nothing else.
 //!
 //! The threads have no capabilities: whatever a guest might make them do, they cannot open, configure or mount anything.
