@@ -80,7 +80,8 @@ pub enum Step {
         /// How.
         #[serde(with = "PortKindName")]
         kind: PortKind,
-        /// How many threads can read it at the same time.
+        /// How many threads can read it at the same time. Journals of older versions do not say.
+        #[serde(default = "one_queue")]
         queues: NonZero<usize>,
     },
 }
@@ -105,6 +106,10 @@ impl fmt::Display for Location {
             Netns::Path(path) => write!(f, " in the namespace {}", path.display()),
         }
     }
+}
+
+fn one_queue() -> NonZero<usize> {
+    NonZero::<usize>::MIN
 }
 
 impl fmt::Display for Step {
