@@ -98,8 +98,8 @@ impl Fdb {
     /// The entry of a station, if that is known now, which will be asked for again.
     #[inline(always)]
     pub(super) fn recall(&mut self, vid: u16, mac: Mac, now: Time) -> Option<(Slot, Place)> {
-        let slot = self.table.recall(key(vid, mac))?;
-        self.valid(slot, now).then(|| (slot, self.table.value(slot)))
+        let (slot, seen, place) = self.table.recall(key(vid, mac))?;
+        self.is_current(seen, place, now).then_some((slot, place))
     }
 
     /// The entry, which [`Fdb::recall`] has found, was seen now.
@@ -256,11 +256,16 @@ impl Fdb {
         self.table.hash(key(vid, mac))
     }
 
-    /// As the kernel's `has_expired`: an entry is gone at the very moment it is `ageing` old.
     #[inline]
     fn valid(&self, slot: Slot, now: Time) -> bool {
-        let idle_ns = now.as_nanos().saturating_sub(self.table.seen(slot).as_nanos());
-        idle_ns < self.ageing_ns || !self.table.value(slot).kind.ages()
+        self.is_current(self.table.seen(slot), self.table.value(slot), now)
+    }
+
+    /// As the kernel's `has_expired`: an entry is gone at the very moment it is `ageing` old.
+    #[inline]
+    fn is_current(&self, seen: Time, place: Place, now: Time) -> bool {
+        let idle_ns = now.as_nanos().saturating_sub(seen.as_nanos());
+        idle_ns < self.ageing_ns || !place.kind.ages()
     }
 
     /// Whether one more may be learned. Those that have expired are the oldest, so it is enough to look at the last

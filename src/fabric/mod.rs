@@ -139,7 +139,7 @@ impl Fabric {
                 (_, Err(reason)) => End::Dropped(reason),
                 (Some(port), Ok(headers)) => {
                     let entry = port.leg;
-                    self.walk(batch, index, entry, &headers, now)
+                    self.walk(batch, index, entry, headers, now)
                 }
             };
             self.books.enter(end);
@@ -233,9 +233,8 @@ impl Fabric {
         due.unwrap_or(Time::NEVER)
     }
 
-    #[inline]
-    fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, headers: &Headers, now: Time) -> End {
-        let mut headers = *headers;
+    #[inline(always)]
+    fn walk(&mut self, batch: &mut Batch, index: usize, entry: Leg, mut headers: Headers, now: Time) -> End {
         let Self { graph, nodes, agenda, .. } = self;
         match straight(graph, (nodes, agenda.get_mut()), (batch, index), entry, &mut headers, now) {
             Ok(Some(port)) => {

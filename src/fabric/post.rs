@@ -53,7 +53,7 @@ impl Fabric {
         let end = match self.graph.wire(from) {
             Some(Wire::Link(peer, _)) => {
                 match Headers::parse(batch.frames()[index].bytes(), &Offload::NONE) {
-                    Ok(headers) => self.walk(batch, index, peer, &headers, now),
+                    Ok(headers) => self.walk(batch, index, peer, headers, now),
                     Err(reason) => End::Dropped(reason),
                 }
             }

@@ -24,15 +24,19 @@ pub(super) fn straight(
 ) -> Result<Option<PortId>, Branch> {
     let mut at = entry;
     for passed in 0..DEVICES_MAX {
-        let stopped = Branch::stopped(at, passed, index as u16);
-        let Some(Some(node)) = nodes.get_mut(usize::from(at.node.0)) else { return Err(stopped) };
+        let stopped = || Err(Branch::stopped(at, passed, index as u16));
+        let Some(Some(node)) = nodes.get_mut(usize::from(at.node.0)) else { return stopped() };
         agenda.touch(at.node);
         let frame = batch.frame_mut(index);
         let passage = Passage { bytes: frame.bytes(), edit: &Edit::NONE, headers };
         let leg = match node {
-            Node::Bridge(bridge) => bridge.shortcut(at.leg, &passage, now).ok_or(stopped)?,
+            Node::Bridge(bridge) => {
+                let Some(leg) = bridge.shortcut(at.leg, &passage, now) else { return stopped() };
+                leg
+            }
             Node::Router(router) => {
-                let along = router.shortcut(at.leg, &passage, &frame.offload, now).ok_or(stopped)?;
+                let along = router.shortcut(at.leg, &passage, &frame.offload, now);
+                let Some(along) = along else { return stopped() };
                 along.write(frame.bytes_mut(), headers.payload);
                 (headers.src, headers.dst) = along.ends;
                 along.leg

@@ -166,7 +166,7 @@ impl<'a> Arrival<'a> {
         let datagram = Datagram::parse(packet).map_err(|_| Reason::IpMalformed)?;
         let packet = &packet[..datagram.len];
         let partial = unfinished(&datagram, passage.headers.payload, offload)?;
-        let segment = segment(&datagram, packet, offload);
+        let segment = segment(datagram.transport, packet, offload);
         Ok(Self {
             leg,
             origin: 0,
@@ -208,16 +208,17 @@ pub(super) fn is_own(partial: Partial, datagram: &Datagram) -> bool {
     partial.is_some_and(|(start, _)| start == datagram.transport)
 }
 
-/// Bytes of the largest packet that it will be cut into on the way out, if it will be (V13).
+/// Bytes of the largest packet that a packet will be cut into on the way out, if it will be (V13). `transport` is where its
+/// transport header starts.
 #[inline]
-pub(super) fn segment(datagram: &Datagram, packet: &[u8], offload: &Offload) -> Option<usize> {
-    let transport = match offload.gso {
+pub(super) fn segment(transport: usize, packet: &[u8], offload: &Offload) -> Option<usize> {
+    let header = match offload.gso {
         Gso::None => return None,
-        Gso::TcpV4 | Gso::TcpV6 => usize::from(packet.get(datagram.transport + 12)? >> 4) * 4,
+        Gso::TcpV4 | Gso::TcpV6 => usize::from(packet.get(transport + 12)? >> 4) * 4,
         Gso::Udp => 8,
     };
-    let segment = datagram.transport + transport + usize::from(offload.gso_size);
-    (segment < datagram.len).then_some(segment)
+    let segment = transport + header + usize::from(offload.gso_size);
+    (segment < packet.len()).then_some(segment)
 }
 
 /// The checksum that is yet to be made. It must be the packet's own, or that of a packet within it: anywhere else it would

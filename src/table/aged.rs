@@ -119,32 +119,35 @@ impl<V: Copy> AgedTable<V> {
     /// Where the entry of that key is, or what is needed to insert one.
     #[inline]
     pub fn seek(&self, key: u64) -> Result<Slot, Hashed> {
-        if let Some(slot) = self.hinted(key) {
+        if let Some((slot, _)) = self.hinted(key) {
             return Ok(slot);
         }
         let hashed = self.hash(key);
         self.find(hashed).ok_or(hashed)
     }
 
-    /// Where the entry of that key is. The next who asks is told by a hint.
-    #[inline]
-    pub fn recall(&mut self, key: u64) -> Option<Slot> {
+    /// Where the entry of that key is, when it was last seen, and its value. The next who asks is told by a hint.
+    #[inline(always)]
+    pub fn recall(&mut self, key: u64) -> Option<(Slot, Time, V)> {
         match self.hinted(key) {
-            Some(slot) => Some(slot),
-            None => {
-                let slot = self.find(self.hash(key))?;
-                self.hints.note(mixed(key), slot.0);
-                Some(slot)
-            }
+            Some((slot, entry)) => Some((slot, entry.seen, entry.value)),
+            None => self.recollect(key),
         }
     }
 
+    /// The same where no hint was of use.
+    #[inline(never)]
+    fn recollect(&mut self, key: u64) -> Option<(Slot, Time, V)> {
+        let slot = self.find(self.hash(key))?;
+        self.hints.note(mixed(key), slot.0);
+        Some((slot, self.seen(slot), self.value(slot)))
+    }
+
     #[inline]
-    fn hinted(&self, key: u64) -> Option<Slot> {
-        let is_meant = |slot: &u32| {
-            self.entries.get(*slot as usize).is_some_and(|entry| entry.key == key && entry.prev != FREE)
-        };
-        self.hints.get(mixed(key)).filter(is_meant).map(Slot)
+    fn hinted(&self, key: u64) -> Option<(Slot, &Entry<V>)> {
+        let slot = self.hints.get(mixed(key))?;
+        let entry = self.entries.get(slot as usize)?;
+        (entry.key == key && entry.prev != FREE).then_some((Slot(slot), entry))
     }
 
     /// These keys are about to be sought: finds out where their entries are, of those that hints do not tell. All of them at
@@ -372,7 +375,8 @@ mod tests {
                     table.foresee(key..key + 9);
                 }
                 prop_assert_eq!(table.seek(key).ok(), table.find(hashed), "hints change no answer");
-                prop_assert_eq!(table.recall(key), table.find(hashed), "nor do those that were just noted");
+                let found = table.find(hashed).map(|slot| (slot, table.seen(slot), table.value(slot)));
+                prop_assert_eq!(table.recall(key), found, "nor do those that were just noted");
                 match (action, table.find(hashed)) {
                     (0 | 1, None) => {
                         table.insert(hashed, action, permanent, now);

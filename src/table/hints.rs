@@ -38,8 +38,15 @@ impl Mixed {
         (self.0 >> (u64::BITS - HINTS.ilog2())) as usize
     }
 
+    /// A place of so many, which are a power of two; of none, one that is not there.
     #[inline]
-    const fn tag(self) -> u32 {
+    pub const fn among(self, places: usize) -> usize {
+        (self.0 >> u32::BITS) as usize & places.wrapping_sub(1)
+    }
+
+    /// What tells it from most others at its place.
+    #[inline]
+    pub const fn tag(self) -> u32 {
         self.0 as u32
     }
 }

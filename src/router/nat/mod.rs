@@ -12,6 +12,8 @@
 //!
 //! [`Judgement::translation`] is a value, for [`rewrite::apply`] to put into the bytes.
 //!
+//! Most packets only follow others of their flow: for those [`Nat::pursue`] and [`Nat::proceed`] are both in one.
+//!
 //! # What it never does
 //!
 //! Decide whether a packet may pass: it says what [`State`] it is in, and the policy does as it likes. Know rules,
@@ -19,7 +21,10 @@
 
 mod index;
 pub mod judgement;
+pub mod plain;
 pub mod ports;
+mod proceed;
+pub mod recipe;
 pub mod rewrite;
 pub mod sessions;
 pub mod show;
@@ -36,7 +41,7 @@ use rewrite::{Ends, Translation};
 use sessions::{Count, Session, Sessions, Slot};
 use tcp::{Context, Outcome};
 use track::{Invalid, Segment, Settings, Track};
-use tuple::{Address, Direction, Tuple};
+use tuple::{Direction, Tuple};
 
 use super::lanes::LaneId;
 use crate::time::Time;
@@ -144,7 +149,7 @@ impl Nat {
             }
             Effect::Follow { slot, track, timeout, assured } => {
                 let at = (slot, judgement.direction);
-                self.go_on(at, &track, timeout, assured, judgement.bytes, now);
+                self.go_on(at, Some(&track), timeout, assured, judgement.bytes, now);
                 if let Some(tuple) = &judgement.tuple {
                     self.sessions.expect(tuple, slot, judgement.direction);
                 }
@@ -173,33 +178,6 @@ impl Nat {
     /// These packets are about to come, which changes nothing but how long it takes to find their sessions.
     pub fn foresee<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>) {
         self.sessions.foresee(packets.filter_map(Tuple::guess));
-    }
-
-    /// Follows a session by one more packet, if that is of one, fits it, and is let in by `ahead`, which is told of it. What it is to become,
-    /// and what `ahead` said; `None` with nothing changed if it is to be [judged](Nat::judge).
-    #[inline]
-    pub fn pursue<T>(
-        &mut self,
-        packet: &Packet<'_>,
-        partial: bool,
-        now: Time,
-        ahead: impl FnOnce(&Step) -> Option<T>,
-    ) -> Option<(Ends, T)> {
-        let tuple = Tuple::of(packet)?;
-        let (slot, direction) = self.sessions.look(&tuple, now)?;
-        let session = self.sessions.session(slot);
-        let ends = towards(session, direction);
-        let (state, lane) = (session.state(direction), session.lanes[direction as usize]);
-        let said = ahead(&Step { state, lane, to: ends.destination.unwrap_or(tuple.destination) })?;
-        let segment = Segment::read(packet, partial, &self.settings).ok()?;
-        let Some((track, Outcome::Accept { timeout, assured })) =
-            Some(self.follow(&tuple, &segment, (slot, direction), now))
-        else {
-            return None;
-        };
-        let bytes = packet.len as u64;
-        self.go_on((slot, direction), &track, timeout, assured, bytes, now);
-        Some((ends, said))
     }
 
     /// Packets of the session that go that way take that lane from now on.
@@ -235,7 +213,7 @@ impl Nat {
         now: Time,
     ) -> Judgement {
         let session = self.sessions.session(slot);
-        let (track, outcome) = self.follow(tuple, segment, (slot, direction), now);
+        let (track, outcome) = self.follow(tuple.protocol, segment, (slot, direction), now);
         let effect = match outcome {
             Outcome::Accept { timeout, assured } => Effect::Follow { slot, track, timeout, assured },
             Outcome::End => Effect::End(slot),
@@ -257,7 +235,7 @@ impl Nat {
     #[inline]
     fn follow(
         &self,
-        tuple: &Tuple,
+        protocol: u8,
         segment: &Segment<'_>,
         (slot, direction): (Slot, Direction),
         now: Time,
@@ -266,23 +244,25 @@ impl Nat {
         let Session { mut track, replied, assured, .. } = *session;
         let context = Context { direction, replied, assured, remaining: session.expires - now };
         let age = now - session.since;
-        let outcome = track.follow(segment, tuple.protocol, &context, age, &self.settings);
+        let outcome = track.follow(segment, protocol, &context, age, &self.settings);
         (track, outcome)
     }
 
-    /// A session is one packet further.
+    /// A session is one packet further. What is remembered of it stays if it is not said.
     #[inline]
     fn go_on(
         &mut self,
         (slot, direction): (Slot, Direction),
-        track: &Track,
+        track: Option<&Track>,
         timeout: Option<Duration>,
         assured: bool,
         bytes: u64,
         now: Time,
     ) {
         let session = self.sessions.session_mut(slot);
-        session.track = *track;
+        if let Some(track) = track {
+            session.track = *track;
+        }
         session.assured |= assured;
         session.replied |= direction == Direction::Reply;
         // what is let pass without a look is not counted either, as the kernel has it (T4, T8)
@@ -416,17 +396,6 @@ impl Nat {
         };
         Some(self.sessions.insert(session, draft.free))
     }
-}
-
-/// A packet of a session, to whoever knows lanes.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// What it is to its flow.
-    pub state: State,
-    /// The lane of its session and direction.
-    pub lane: LaneId,
-    /// Whom it is for, translated.
-    pub to: Address,
 }
 
 /// What makes a packet of that direction what it is on the other side.

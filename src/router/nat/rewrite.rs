@@ -245,23 +245,37 @@ impl Place {
 
 /// What changed, as sums of what was and what is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Delta {
+pub(super) struct Delta {
     old: u16,
     new: u16,
 }
 
 impl Delta {
-    const NONE: Self = Self { old: 0, new: 0 };
+    pub(super) const NONE: Self = Self { old: 0, new: 0 };
 
-    const fn and(self, other: Self) -> Self {
+    /// A field at an even offset was this, and is that.
+    #[inline]
+    pub(super) fn between(old: &[u8], new: &[u8]) -> Self {
+        Self { old: checksum::sum(old), new: checksum::sum(new) }
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
         Self { old: checksum::add(self.old, other.old), new: checksum::add(self.new, other.new) }
+    }
+
+    /// What it adds to a sum. Of none that is zero, to which adding changes nothing at all.
+    pub(super) const fn addend(self) -> u16 {
+        match self {
+            Self::NONE => 0,
+            Self { old, new } => checksum::add(!old, new),
+        }
     }
 }
 
 /// Writes over a field at an even offset.
 #[inline]
 fn replace(field: &mut [u8], value: &[u8]) -> Delta {
-    let delta = Delta { old: checksum::sum(field), new: checksum::sum(value) };
+    let delta = Delta::between(field, value);
     field.copy_from_slice(value);
     delta
 }

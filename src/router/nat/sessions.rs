@@ -16,6 +16,8 @@ mod foresee;
 
 use super::index::Index;
 use super::judgement::State;
+use super::plain::Key;
+use super::recipe::{Recipe, Recipes};
 use super::track::Track;
 use super::tuple::{Direction, Tuple};
 use super::wheel::Wheel;
@@ -124,6 +126,7 @@ pub struct Sessions {
     sources: Index,
     mappings: Index,
     wheel: Wheel,
+    recipes: Recipes,
     origins: Box<[u32; ORIGINS_MAX]>,
 }
 
@@ -141,6 +144,7 @@ impl Sessions {
             sources: Index::default(),
             mappings: Index::default(),
             wheel: Wheel::default(),
+            recipes: Recipes::default(),
             origins: Box::new([0; ORIGINS_MAX]),
         }
     }
@@ -174,7 +178,7 @@ impl Sessions {
     pub fn memory(&self) -> usize {
         let indexes = self.flows.memory() + self.sources.memory() + self.mappings.memory();
         let slots = self.slots.capacity() * size_of::<Session>();
-        slots + indexes + self.wheel.memory() + size_of_val(&*self.origins)
+        slots + indexes + self.wheel.memory() + self.recipes.memory() + size_of_val(&*self.origins)
     }
 
     /// How many of them that origin has opened.
@@ -249,6 +253,23 @@ impl Sessions {
     #[inline]
     pub fn expect(&mut self, tuple: &Tuple, slot: Slot, direction: Direction) {
         self.hints.note(tuple.mixed(), node(slot, direction));
+    }
+
+    /// What is to become of packets with that key, if that is known.
+    #[inline]
+    pub fn recipe(&self, key: &Key) -> Option<&Recipe> {
+        self.recipes.get(key)
+    }
+
+    /// A packet had that key, and no recipe: whether one is to be kept.
+    #[inline]
+    pub fn wants_recipe(&mut self, key: &Key) -> bool {
+        self.recipes.wants(key)
+    }
+
+    /// Keeps a recipe for as long as its session lives, and nobody else needs the place.
+    pub fn keep_recipe(&mut self, recipe: Recipe) {
+        self.recipes.keep(recipe);
     }
 
     /// The sessions that come from the same place, the latest first (P2).
@@ -331,6 +352,7 @@ impl Sessions {
         self.sources.remove(slot.0);
         self.mappings.remove(slot.0);
         self.wheel.remove(slot.0);
+        self.recipes.forget(slot, &self.slots[slot.0 as usize].tuples);
         self.sources.retire(slot.0);
         self.free += 1;
     }
@@ -392,6 +414,7 @@ impl Sessions {
         self.sources.grow(capacity);
         self.mappings.grow(capacity);
         self.wheel.grow(capacity);
+        self.recipes.grow(capacity);
     }
 }
 

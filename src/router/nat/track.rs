@@ -90,34 +90,46 @@ pub enum Segment<'a> {
 impl<'a> Segment<'a> {
     /// Reads the transport header. `partial` says that the checksum is still to be made, hence not verified (V9).
     pub fn read(packet: &Packet<'a>, partial: bool, settings: &Settings) -> Result<Self, Invalid> {
+        Self::of(packet.protocol, packet.payload, || packet.pseudo_header(), partial, settings)
+    }
+
+    /// The same for a payload of that protocol. `pseudo_header` is the sum of that, if it is asked for.
+    #[inline]
+    pub fn of(
+        protocol: u8,
+        payload: &'a [u8],
+        pseudo_header: impl Fn() -> u16,
+        partial: bool,
+        settings: &Settings,
+    ) -> Result<Self, Invalid> {
         let verify = settings.checksums && !partial;
-        let right = |pseudo: u16| checksum::add(pseudo, checksum::sum(packet.payload)) == 0xffff;
-        let (segment, sound) = match packet.protocol {
+        let right = |pseudo: u16| checksum::add(pseudo, checksum::sum(payload)) == 0xffff;
+        let (segment, sound) = match protocol {
             protocol::TCP => {
-                let tcp = Tcp::parse(packet.payload).ok_or(Invalid::Malformed)?;
+                let tcp = Tcp::parse(payload).ok_or(Invalid::Malformed)?;
                 if !tcp::is_legal(tcp.flags) {
                     return Err(Invalid::Malformed);
                 }
-                (Self::Tcp(tcp), !verify || right(packet.pseudo_header()))
+                (Self::Tcp(tcp), !verify || right(pseudo_header()))
             }
             protocol::UDP => {
-                let udp = Udp::parse(packet.payload).ok_or(Invalid::Malformed)?;
-                (Self::Udp, !verify || udp.checksum == 0 || right(packet.pseudo_header()))
+                let udp = Udp::parse(payload).ok_or(Invalid::Malformed)?;
+                (Self::Udp, !verify || udp.checksum == 0 || right(pseudo_header()))
             }
-            protocol::UDP_LITE if packet.payload.len() < 8 => return Err(Invalid::Malformed),
+            protocol::UDP_LITE if payload.len() < 8 => return Err(Invalid::Malformed),
             protocol::ICMP => {
-                let icmp = Icmp::parse(packet.payload).ok_or(Invalid::Malformed)?;
+                let icmp = Icmp::parse(payload).ok_or(Invalid::Malformed)?;
                 if icmp.kind > icmp::v4::ADDRESS_MASK_REPLY {
                     return Err(Invalid::Malformed);
                 }
                 (Self::Icmp(icmp), !verify || right(0))
             }
             protocol::ICMPV6 => {
-                let icmp = Icmp::parse(packet.payload).ok_or(Invalid::Malformed)?;
+                let icmp = Icmp::parse(payload).ok_or(Invalid::Malformed)?;
                 let untracked =
                     matches!(icmp.kind, v6::MLD_QUERY..=v6::NEIGHBOUR_ADVERTISEMENT | v6::MLD_REPORT);
                 let segment = if untracked { Self::Untracked } else { Self::Icmp(icmp) };
-                (segment, !verify || right(packet.pseudo_header()))
+                (segment, !verify || right(pseudo_header()))
             }
             _ => (Self::Other, true),
         };
@@ -164,17 +176,23 @@ impl Track {
             (Self::Tcp(connection), Segment::Tcp(tcp)) => connection.follow(tcp, context, &settings.tcp),
             (Self::Icmp, _) => Outcome::Accept { timeout: Some(settings.icmp), assured: false },
             (Self::Stream, _) => {
-                let (first, stream, patience) = match protocol {
-                    protocol::GRE => (settings.gre, settings.gre_stream, Duration::ZERO),
-                    protocol::SCTP => (settings.sctp, settings.sctp_stream, Duration::ZERO),
-                    _ => (settings.udp, settings.udp_stream, STREAM_AGE),
-                };
-                let streams = context.replied && (patience.is_zero() || age > patience);
-                let timeout = if streams { stream } else { first };
+                let (timeout, streams) = Self::streams(protocol, context.replied, age, settings);
                 Outcome::Accept { timeout: Some(timeout), assured: streams }
             }
             _ => Outcome::Accept { timeout: Some(settings.generic), assured: false },
         }
+    }
+
+    /// How long a [`Track::Stream`] lives after a packet, and whether it is a stream by now. Nothing else comes of one.
+    #[inline]
+    pub fn streams(protocol: u8, replied: bool, age: Duration, settings: &Settings) -> (Duration, bool) {
+        let (first, stream, patience) = match protocol {
+            protocol::GRE => (settings.gre, settings.gre_stream, Duration::ZERO),
+            protocol::SCTP => (settings.sctp, settings.sctp_stream, Duration::ZERO),
+            _ => (settings.udp, settings.udp_stream, STREAM_AGE),
+        };
+        let streams = replied && (patience.is_zero() || age > patience);
+        (if streams { stream } else { first }, streams)
     }
 
     /// Whether the flow is on its way out, and may go when there is no room.

@@ -25,6 +25,7 @@
 
 pub mod ask;
 pub mod hear;
+mod held;
 mod list;
 pub mod parked;
 
@@ -34,6 +35,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+pub use self::held::Held;
 pub use self::list::Neighbour;
 
 use self::hear::{Claim, Heard, How};
@@ -96,7 +98,7 @@ impl State {
 }
 
 /// A place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot(u32);
 
 /// What is due for a neighbour.
@@ -136,6 +138,8 @@ pub struct Neighbours {
     pool: Pool,
     /// No entry is due before.
     next: Time,
+    /// How many neighbours were forgotten so far.
+    removals: u64,
 }
 
 impl Neighbours {
@@ -149,13 +153,18 @@ impl Neighbours {
             free: Vec::new(),
             pool: Pool::default(),
             next: Time::NEVER,
+            removals: 0,
         }
     }
 
     /// Where the neighbour is, if that is known.
     #[inline]
     pub fn resolve(&self, leg: LegIndex, address: IpAddr, now: Time) -> Option<(Mac, Slot)> {
-        let slot = self.find(leg, address)?;
+        self.find(leg, address).and_then(|slot| self.known(slot, now))
+    }
+
+    #[inline]
+    fn known(&self, slot: Slot, now: Time) -> Option<(Mac, Slot)> {
         let entry = self.entry(slot)?;
         let given_up = entry.state == State::Probe && entry.asked >= QUESTIONS && now >= entry.due;
         (entry.state.knows_mac() && !given_up).then_some((entry.mac, slot))
@@ -177,14 +186,10 @@ impl Neighbours {
     /// A packet goes there: a stale neighbour is to be asked soon.
     #[inline]
     pub fn used(&mut self, slot: Slot, now: Time) {
-        let Some(entry) = self.entries[slot.0 as usize].as_mut() else { return };
-        self.hints.note(mixed(entry.leg, entry.address), slot.0);
-        settle(entry, now);
-        entry.used = now;
-        if entry.state == State::Stale {
-            (entry.state, entry.due) = (State::Delay, now + DELAY);
+        if let Some(entry) = self.entry(slot) {
+            self.hints.note(mixed(entry.leg, entry.address), slot.0);
         }
-        self.next = self.next.min(entry.due);
+        self.used_again(slot, now);
     }
 
     /// A packet waits for the neighbour, which is not known. Says whether it is to be asked for now; `None` if there is no
@@ -383,6 +388,7 @@ impl Neighbours {
 
     fn remove(&mut self, slot: Slot) {
         let Some(mut entry) = self.entries[slot.0 as usize].take() else { return };
+        self.removals += 1;
         self.pool.discard(&mut entry.queue);
         let hash = hash(&self.hasher, entry.leg, entry.address);
         if let Ok(found) = self.index.find_entry(hash, |found| *found == slot.0) {

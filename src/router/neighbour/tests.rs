@@ -166,6 +166,27 @@ fn a_scan_pushes_out_only_itself() {
 }
 
 #[test]
+fn a_place_is_kept_until_somebody_goes() {
+    let mut rig = Rig::new();
+    rig.park();
+    rig.hear(Some(MAC), ANSWER);
+    let (_, slot) = rig.table.resolve(LEG, B, rig.now).expect("it has answered");
+    let held = rig.table.hold(slot);
+    let other = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 3));
+    rig.table.park((LEG, other), &[0x45; 60], Rewrite::NONE, None, rig.now);
+    assert_eq!(rig.table.held(held, rig.now), Some((MAC, slot)), "somebody else has come");
+    rig.hear(Some(OTHER), How::Asked);
+    assert_eq!(rig.table.held(held, rig.now), Some((OTHER, slot)), "it is somewhere else now");
+    assert_eq!(rig.table.forget_one(LEG, |mac| mac == OTHER), Some(B));
+    assert_eq!(rig.table.held(held, rig.now), None, "it has gone");
+    let heard = Heard { leg: LEG, address: other, mac: Some(MAC), how: How::Asked };
+    rig.table.forget(LEG);
+    rig.table.hear(&heard, rig.now);
+    assert!(rig.table.resolve(LEG, other, rig.now).is_some(), "somebody else has a place,");
+    assert_eq!(rig.table.held(held, rig.now), None, "and it is not taken for the one that was there");
+}
+
+#[test]
 fn lines_read_like_those_of_ip_neighbour() {
     let mut rig = Rig::new();
     rig.park();

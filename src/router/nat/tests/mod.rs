@@ -4,6 +4,7 @@ mod errors;
 mod packets;
 mod ports;
 mod properties;
+mod recipes;
 mod states;
 mod table;
 
