@@ -96,7 +96,7 @@ impl<'a> Plain<'a> {
         let (words, _) = head[..HEADER_LEN].as_chunks::<4>();
         let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
         // minus zero of one's complement; it is not zero, because of the version
-        if sum % 0xffff != 0 {
+        if !sum.is_multiple_of(0xffff) {
             return None;
         }
         let checksum_at = match proto {

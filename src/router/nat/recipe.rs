@@ -25,6 +25,8 @@ use crate::wire::{checksum, tcp, udp};
 
 /// How many there are at most: 64 KiB of them.
 const RECIPES_MAX: usize = 1024;
+/// How many places there are for each session of a small table: two flows at one place keep each other out.
+const PLACES: usize = 8;
 
 /// Bytes of the IP header and the ports, behind which checksums lie.
 const HEAD: usize = HEADER_LEN + 4;
@@ -165,7 +167,7 @@ pub(super) struct Recipes {
 impl Recipes {
     /// Makes room for those of so many sessions, as far as there may be that many. Those that are there are forgotten.
     pub(super) fn grow(&mut self, sessions: usize) {
-        let wanted = (2 * sessions).next_power_of_two().min(RECIPES_MAX);
+        let wanted = (PLACES * sessions).next_power_of_two().min(RECIPES_MAX);
         if wanted > self.places.len() {
             self.places.clear();
             self.places.reserve_exact(wanted);

@@ -98,11 +98,11 @@ fn a_place_is_for_who_asks_twice() {
     let first = key(&udp(A, X));
     assert!(!recipes.wants(&first) && !recipes.wants(&first), "there is no place at all");
     recipes.grow(1);
-    assert_eq!(recipes.memory(), 2 * size_of::<Recipe>());
-    let at = |key: &Key| key.mixed().among(2);
+    assert_eq!(recipes.memory(), 8 * size_of::<Recipe>());
+    let at = |key: &Key| key.mixed().among(8);
     let others = (1..).map(|port| key(&udp(&format!("10.0.0.2:{port}"), X)));
     let other = others.filter(|other| *other != first).find(|other| at(other) == at(&first));
-    let other = other.expect("there are two places");
+    let other = other.expect("there are eight places");
     let kept =
         |key| Recipe::new((Slot(1), Direction::Reply), key, Patch::default(), LaneId::NONE, Held::default());
     assert!(recipes.wants(&first), "it is empty");
