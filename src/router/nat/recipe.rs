@@ -3,9 +3,9 @@
 //! All that translates the plain packets of one direction of a flow is the same for each of them: other addresses, other
 //! ports, and by how much that changes the checksums. A [`Recipe`] keeps it beside what has to be looked at for every
 //! packet: the session, the lane, the neighbour. It fills one line of the cache and lies where the bytes of the packet say
-//! ([`Recipes`]), so that nothing is looked for.
+//! (`Recipes`), so that nothing is looked for.
 //!
-//! A recipe is of one session, and goes when that goes ([`Recipes::forget`]); of one lane, which is not current any more as soon as
+//! A recipe is of one session, and goes when that goes (`Recipes::forget`); of one lane, which is not current any more as soon as
 //! the router has been told anything new; and of one neighbour, who says himself whether he is still there. So it need not be
 //! told of changes.
 //!
