@@ -1,7 +1,6 @@
 //! Guests that write whatever headers they like, and guests that stop to listen: nobody else loses anything.
 
-use std::net::SocketAddr;
-use std::sync::Barrier;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -26,26 +25,29 @@ fn headers_that_make_no_sense_cost_nobody_else_anything() {
     alone("hostile::headers_that_make_no_sense_cost_nobody_else_anything", || {
         let lab = Lab::start("hostile", "", [BRIDGED; 2], everybody_untagged());
         let over = AtomicBool::new(false);
-        // neighbours find each other while it is quiet: who waits for an answer of ARP gives up after three seconds
-        let ready = Barrier::new(2 * KINDS.len());
         let (hostile, good): (Vec<&Running>, _) =
             lab.guests.iter().partition(|running| running.guest.side == 0);
+        // neighbours find each other while it is quiet: who waits for an answer of ARP gives up after three seconds
+        let mut talks: Vec<Talk> = Vec::new();
+        for (n, running) in good.iter().enumerate() {
+            let mut talk = Talk::open(running.guest, good[(n + 1) % good.len()].guest);
+            talk.ask();
+            talks.push(talk);
+        }
         thread::scope(|scope| {
-            let sprays: Vec<_> = hostile
-                .iter()
-                .map(|running| scope.spawn(|| (running.guest, spray(running, &ready))))
-                .collect();
-            for (n, running) in good.iter().enumerate() {
-                let other = good[(n + 1) % good.len()].guest;
-                let (ready, over) = (&ready, &over);
-                scope.spawn(move || ask_and_answer(running.guest, other, ready, over));
+            let sprays: Vec<_> =
+                hostile.iter().map(|running| scope.spawn(|| (running.guest, spray(running)))).collect();
+            for talk in talks {
+                scope.spawn(|| talk.go_on(&over));
             }
-            for spray in sprays {
-                let (guest, (taken, all)) = spray.join().expect("it only writes");
+            let sprayed: Vec<_> = sprays.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            // first of all: those who ask wait for it, whatever is found
+            over.store(true, Ordering::Relaxed);
+            for spray in sprayed {
+                let (guest, (taken, all)) = spray.expect("it only writes");
                 eprintln!("{}: its kernel let {taken} of {all} headers through", guest.name());
                 assert!(taken > 500, "{}: {taken}", guest.name());
             }
-            over.store(true, Ordering::Relaxed);
         });
         for running in &hostile {
             let (from, to) = (running.guest, good[0].guest);
@@ -126,24 +128,35 @@ fn everybody_untagged() -> Vec<Guest> {
 }
 
 /// A machine asks another one, again and again: every question is answered, every answer is right.
-fn ask_and_answer(from: Guest, to: Guest, ready: &Barrier, over: &AtomicBool) {
-    let what = format!("{} and {}", from.name(), to.name());
-    let bind = |guest: Guest| {
-        let at = SocketAddr::new(guest.address(&BRIDGED, false), 0);
-        let socket = in_node(&guest.name(), || std::net::UdpSocket::bind(at)).expect("a free port");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        socket
-    };
-    let (client, server) = (bind(from), bind(to));
-    client.connect(server.local_addr().expect("bound")).expect("a peer");
-    let mut buffer = [0; 2000];
-    let mut number = 0_u32;
-    while number < QUESTIONS || !over.load(Ordering::Relaxed) {
-        number += 1;
+struct Talk {
+    what: String,
+    client: UdpSocket,
+    server: UdpSocket,
+    /// Questions so far.
+    number: u32,
+}
+
+impl Talk {
+    fn open(from: Guest, to: Guest) -> Self {
+        let bind = |guest: Guest| {
+            let at = SocketAddr::new(guest.address(&BRIDGED, false), 0);
+            let socket = in_node(&guest.name(), || UdpSocket::bind(at)).expect("a free port");
+            socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+            socket
+        };
+        let (client, server) = (bind(from), bind(to));
+        client.connect(server.local_addr().expect("bound")).expect("a peer");
+        Self { what: format!("{} and {}", from.name(), to.name()), client, server, number: 0 }
+    }
+
+    fn ask(&mut self) {
+        let Self { what, client, server, number } = self;
+        *number += 1;
+        let mut buffer = [0; 2000];
         let question = [&number.to_be_bytes()[..], &[7; 900]].concat();
         client.send(&question).unwrap_or_else(|e| panic!("{what}: {e}"));
         for answer in [false, true] {
-            let socket = if answer { &client } else { &server };
+            let socket = if answer { &*client } else { &*server };
             let (length, whom) =
                 socket.recv_from(&mut buffer).unwrap_or_else(|e| panic!("{what}: {e} of number {number}"));
             assert_eq!(buffer[..length], question, "{what}, number {number}");
@@ -151,16 +164,19 @@ fn ask_and_answer(from: Guest, to: Guest, ready: &Barrier, over: &AtomicBool) {
                 server.send_to(&buffer[..length], whom).unwrap_or_else(|e| panic!("{what}: {e}"));
             }
         }
-        if number == 1 {
-            ready.wait();
-        }
     }
-    eprintln!("{what}: {number} questions answered");
+
+    fn go_on(mut self, over: &AtomicBool) {
+        while self.number < QUESTIONS || !over.load(Ordering::Relaxed) {
+            self.ask();
+        }
+        eprintln!("{}: {} questions answered", self.what, self.number);
+    }
 }
 
 /// Sends more than anybody can take.
 fn flood(from: Guest, to: SocketAddr, over: &AtomicBool) {
-    let socket = in_node(&from.name(), || std::net::UdpSocket::bind(("0.0.0.0", 0))).expect("a free port");
+    let socket = in_node(&from.name(), || UdpSocket::bind(("0.0.0.0", 0))).expect("a free port");
     while !over.load(Ordering::Relaxed) {
         for _ in 0..20 {
             let _ = socket.send_to(&[7; 1000], to);
@@ -179,8 +195,7 @@ fn shorten(interface: &str) {
 }
 
 /// Writes every header on every frame; how many the sender's kernel takes, and of how many.
-fn spray(running: &Running, ready: &Barrier) -> (u64, u64) {
-    ready.wait();
+fn spray(running: &Running) -> (u64, u64) {
     let (mut taken, mut all) = (0, 0);
     let number = KINDS.iter().position(|kind| *kind == running.guest.kind).expect("one of them") as u8;
     for (frame, transport) in frames(number) {
