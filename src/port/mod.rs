@@ -41,19 +41,18 @@ mod tap;
 
 use std::io;
 use std::num::NonZero;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
 use crate::frame::{Batch, FRAME_MAX, FRAME_MIN, Frame, HEADROOM, Offload, Outgoing, PortId};
 use crate::verdict::{DropCounters, Reason};
-use crate::wire::vnet;
+use crate::wire::vnet::{self, VNET_LEN};
 
+use ends::Ends;
 pub use open::OpenError;
-use packet::Packet;
-use plain_tap::PlainTap;
+use packet::Hearing;
 pub use pool::Pool;
-use tap::Tap;
 
 /// How a port reaches its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +124,7 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Port {
     ledger: Ledger,
+    ends: Ends<OwnedFd>,
     kind: Kind,
 }
 
@@ -139,22 +139,19 @@ struct Ledger {
 #[derive(Debug)]
 enum Kind {
     /// [`PortKind::Raw`].
-    Packet(Packet),
+    Packet(Hearing),
     /// [`PortKind::PlainTap`].
-    PlainTap(PlainTap),
+    PlainTap,
     /// [`PortKind::Tap`].
-    Tap(Tap),
+    Tap,
 }
 
-/// The same for whatever kind a port is of.
-macro_rules! each {
-    ($kind:expr, $port:ident => $what:expr) => {
-        match $kind {
-            Kind::Packet($port) => $what,
-            Kind::PlainTap($port) => $what,
-            Kind::Tap($port) => $what,
-        }
-    };
+/// What reading needs of others: where frames come from, where they go, how many there may be, and who counts.
+struct Intake<'a> {
+    ledger: &'a mut Ledger,
+    pool: &'a mut Pool,
+    batch: &'a mut Batch,
+    budget: Budget,
 }
 
 impl Port {
@@ -170,12 +167,14 @@ impl Port {
         netns: Option<BorrowedFd<'_>>,
     ) -> Result<Self, OpenError> {
         open::check_name(interface)?;
-        let kind = open::in_namespace(netns, || match kind {
-            PortKind::PlainTap => PlainTap::open(interface).map(Kind::PlainTap),
-            PortKind::Raw => Packet::open(interface, queues.get()).map(Kind::Packet),
-            PortKind::Tap => Tap::open(interface, queues.get()).map(Kind::Tap),
+        let (ends, kind) = open::in_namespace(netns, || match kind {
+            PortKind::PlainTap => plain_tap::open(interface).map(|fd| (Ends::one(fd), Kind::PlainTap)),
+            PortKind::Raw => {
+                packet::open(interface, queues.get()).map(|(ends, hearing)| (ends, Kind::Packet(hearing)))
+            }
+            PortKind::Tap => tap::open(interface, queues.get()).map(|ends| (ends, Kind::Tap)),
         })??;
-        Ok(Self { ledger: Ledger { id, counters: PortCounters::default() }, kind })
+        Ok(Self { ledger: Ledger { id, counters: PortCounters::default() }, ends, kind })
     }
 
     /// Gives the port another id: what it reads from now on came in there.
@@ -192,28 +191,36 @@ impl Port {
         frames_max: usize,
         bytes_max: usize,
     ) -> Received {
-        let mut budget = Budget { frames: frames_max, bytes: bytes_max };
-        let Self { ledger, kind } = self;
-        each!(kind, port => port.receive(ledger, pool, batch, &mut budget))
+        let Self { ledger, ends, kind } = self;
+        let budget = Budget { frames: frames_max, bytes: bytes_max };
+        let mut intake = Intake { ledger, pool, batch, budget };
+        ends.read(|reader| match kind {
+            Kind::Packet(hearing) => hearing.receive(reader, &mut intake),
+            Kind::PlainTap => tap::read_frames(reader, 0, &mut intake),
+            Kind::Tap => tap::read_frames(reader, VNET_LEN, &mut intake),
+        })
     }
 
     /// Writes the frames that `which` names, edited as it says, in that order. What cannot be written at once is
     /// counted as dropped. The frames are afterwards as they were. Never blocks.
     pub fn send(&mut self, frames: &mut [Frame], which: &[Outgoing]) {
-        let Self { ledger, kind } = self;
-        each!(kind, port => port.send(ledger, frames, which));
+        let Self { ledger, ends, kind } = self;
+        match kind {
+            Kind::Packet(_) => packet::send(ends.writer(), ledger, frames, which),
+            Kind::PlainTap => plain_tap::send(ends.writer(), ledger, frames, which),
+            Kind::Tap => tap::send(ends.writer(), ledger, frames, which),
+        }
     }
 
     /// Whether its interface takes no large frames, so that they have to be cut here.
     pub fn cuts(&self) -> bool {
-        matches!(self.kind, Kind::PlainTap(_))
+        matches!(self.kind, Kind::PlainTap)
     }
 
     /// What happened here so far, with what only the kernel has counted: a system call, for those who look.
     pub fn ask_counters(&mut self) -> &PortCounters {
-        let Self { ledger, kind } = self;
-        if let Kind::Packet(port) = kind {
-            port.ask_kernel(ledger);
+        if let Self { ledger, ends, kind: Kind::Packet(_) } = self {
+            ends.readers().for_each(|socket| packet::ask_kernel(socket, ledger));
         }
         self.counters()
     }
@@ -225,48 +232,49 @@ impl Port {
 
     /// How many queues are read here.
     pub fn queues(&self) -> usize {
-        each!(&self.kind, port => port.ends().queues())
+        self.ends.queues()
     }
 
     /// Whether the first queue of the port is read here. It tells of the end of the interface; those who read the others
     /// would only say it again.
     pub fn has_first_queue(&self) -> bool {
-        each!(&self.kind, port => port.ends().has_first())
+        self.ends.has_first()
     }
 
     /// The descriptors that tell when there is something to read.
     pub fn readers(&self) -> impl Iterator<Item = RawFd> + '_ {
-        // of each kind a type of its own
-        let readers: Vec<RawFd> =
-            each!(&self.kind, port => port.ends().readers().map(AsRawFd::as_raw_fd).collect());
-        readers.into_iter()
+        self.ends.readers().map(AsRawFd::as_raw_fd)
     }
 
     /// The shares of `threads` threads (at least one), to each of which everything may be sent, and of which each reads some
     /// of the queues or none. What was counted so far stays with the first.
     pub fn deal(self, threads: usize) -> Vec<Self> {
-        let Self { ledger: Ledger { id, mut counters }, kind } = self;
-        let first = usize::from(id.0);
-        let kinds: Vec<Kind> = match kind {
-            Kind::Packet(port) => port.deal(threads, first).map(Kind::Packet).collect(),
-            Kind::PlainTap(port) => port.deal(threads, first).map(Kind::PlainTap).collect(),
-            Kind::Tap(port) => port.deal(threads, first).map(Kind::Tap).collect(),
+        let Self { ledger: Ledger { id, mut counters }, ends, kind } = self;
+        let mut share = |ends| Self {
+            ledger: Ledger { id, counters: std::mem::take(&mut counters) },
+            ends,
+            kind: kind.another(),
         };
-        let mut share = |kind| Self { ledger: Ledger { id, counters: std::mem::take(&mut counters) }, kind };
-        kinds.into_iter().map(&mut share).collect()
+        ends.deal(threads, usize::from(id.0)).into_iter().map(&mut share).collect()
     }
 
     /// Takes another share of the same port as well, with what was counted there.
-    ///
-    /// # Panics
-    /// If it is of another kind of port.
     pub fn join(&mut self, other: Self) {
         self.ledger.counters.add(&other.ledger.counters);
-        match (&mut self.kind, other.kind) {
-            (Kind::Packet(port), Kind::Packet(other)) => port.join(other),
-            (Kind::PlainTap(port), Kind::PlainTap(other)) => port.join(other),
-            (Kind::Tap(port), Kind::Tap(other)) => port.join(other),
-            _ => panic!("shares of one port are of one kind"),
+        self.ends.join(other.ends);
+        if let (Kind::Packet(hearing), Kind::Packet(other)) = (&mut self.kind, &other.kind) {
+            hearing.join(other);
+        }
+    }
+}
+
+impl Kind {
+    /// For another thread's share.
+    fn another(&self) -> Self {
+        match self {
+            Self::Packet(hearing) => Self::Packet(hearing.another()),
+            Self::PlainTap => Self::PlainTap,
+            Self::Tap => Self::Tap,
         }
     }
 }

@@ -29,7 +29,7 @@
 //! for some turns of the engine the port says that there may be more, and looks again.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use pnet_datalink::{ChannelType, Config, NetworkInterface};
 use rustix::io::{Errno, retry_on_intr};
@@ -41,8 +41,8 @@ use socket2::{Domain, Socket, Type};
 use super::ends::Ends;
 use super::front::Front;
 use super::sys::{self, Message};
-use super::{Budget, Ledger, OpenError, Pool, Received, admit, egress_reason};
-use crate::frame::{BATCH_MAX, Batch, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
+use super::{Intake, Ledger, OpenError, Received, admit, egress_reason};
+use crate::frame::{BATCH_MAX, FRAME_MAX, Frame, HEADROOM, Outgoing, PortId, Tag};
 use crate::verdict::Reason;
 use crate::wire::vnet::VNET_LEN;
 
@@ -56,16 +56,9 @@ const SOCKET_BUFFER: usize = 16 << 20;
 /// that does nothing else.
 const CHECKS_AFTER_DOWN: u32 = 5000;
 
-/// Packet sockets bound to an interface that somebody else made.
-#[derive(Debug)]
-pub(super) struct Packet {
-    ends: Ends<Socket>,
-    hearing: Hearing,
-}
-
 /// What reading needs to remember.
 #[derive(Debug)]
-struct Hearing {
+pub(super) struct Hearing {
     /// The interface's index, which is never given to another one soon.
     index: u32,
     /// Buffers that wait for the kernel to fill them; empty between calls.
@@ -78,64 +71,34 @@ struct Hearing {
     checks_left: u32,
 }
 
-impl Packet {
-    /// Opens the sockets in the namespace of the calling thread.
-    pub(super) fn open(interface: &str, queues: usize) -> Result<Self, OpenError> {
-        let interfaces = pnet_datalink::interfaces();
-        let Some(found) = interfaces.iter().find(|found| found.name == interface) else {
-            let names: Vec<String> = interfaces.into_iter().map(|found| found.name).collect();
-            return Err(OpenError::not_found(interface, &names));
-        };
-        let ends = ends(found, queues).map_err(|source| match Errno::from_io_error(&source) {
-            Some(Errno::PERM) => OpenError::NotPermitted("open raw sockets", "CAP_NET_RAW"),
-            _ => OpenError::Io { interface: interface.to_owned(), source },
-        })?;
-        Ok(Self { ends, hearing: Hearing::of(found.index) })
-    }
+/// Opens the sockets in the namespace of the calling thread.
+pub(super) fn open(interface: &str, queues: usize) -> Result<(Ends<OwnedFd>, Hearing), OpenError> {
+    let interfaces = pnet_datalink::interfaces();
+    let Some(found) = interfaces.iter().find(|found| found.name == interface) else {
+        let names: Vec<String> = interfaces.into_iter().map(|found| found.name).collect();
+        return Err(OpenError::not_found(interface, &names));
+    };
+    let ends = ends(found, queues).map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::PERM) => OpenError::NotPermitted("open raw sockets", "CAP_NET_RAW"),
+        _ => OpenError::Io { interface: interface.to_owned(), source },
+    })?;
+    Ok((ends, Hearing::of(found.index)))
+}
 
-    pub(super) fn receive(
-        &mut self,
-        ledger: &mut Ledger,
-        pool: &mut Pool,
-        batch: &mut Batch,
-        budget: &mut Budget,
-    ) -> Received {
-        let Self { ends, hearing } = self;
-        ends.read(|socket| hearing.receive(socket, ledger, pool, batch, budget))
-    }
-
-    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
-        let socket = self.ends.writer();
-        for which in which.chunks(MANY) {
-            match which.len() {
-                ..=FEW => send_some::<FEW>(socket, ledger, frames, which),
-                _ => send_some::<MANY>(socket, ledger, frames, which),
-            }
+/// Writes frames, many per call.
+pub(super) fn send(socket: &OwnedFd, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
+    for which in which.chunks(MANY) {
+        match which.len() {
+            ..=FEW => send_some::<FEW>(socket, ledger, frames, which),
+            _ => send_some::<MANY>(socket, ledger, frames, which),
         }
     }
+}
 
-    /// Frames that the kernel had no room for never get here; it counts them.
-    pub(super) fn ask_kernel(&mut self, ledger: &mut Ledger) {
-        for socket in self.ends.readers() {
-            if let Ok(lost) = sys::packet_drops(socket.as_fd()) {
-                ledger.counters.rx_drops.add(Reason::IngressOverrun, u64::from(lost));
-            }
-        }
-    }
-
-    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
-        let index = self.hearing.index;
-        let shares = self.ends.deal(threads, first).into_iter();
-        shares.map(move |ends| Self { ends, hearing: Hearing::of(index) })
-    }
-
-    pub(super) fn join(&mut self, other: Self) {
-        self.ends.join(other.ends);
-        self.hearing.checks_left = self.hearing.checks_left.max(other.hearing.checks_left);
-    }
-
-    pub(super) fn ends(&self) -> &Ends<Socket> {
-        &self.ends
+/// Frames that the kernel had no room for never get here; it counts them.
+pub(super) fn ask_kernel(socket: &OwnedFd, ledger: &mut Ledger) {
+    if let Ok(lost) = sys::packet_drops(socket.as_fd()) {
+        ledger.counters.rx_drops.add(Reason::IngressOverrun, u64::from(lost));
     }
 }
 
@@ -144,18 +107,22 @@ impl Hearing {
         Self { index, lent: Vec::with_capacity(MANY), last_len: FRAME_MAX, many: false, checks_left: 0 }
     }
 
-    fn receive(
-        &mut self,
-        socket: &Socket,
-        ledger: &mut Ledger,
-        pool: &mut Pool,
-        batch: &mut Batch,
-        budget: &mut Budget,
-    ) -> Received {
-        while !batch.is_full() && !budget.is_spent() {
+    /// For another thread, which reads other queues; it looks as often whether the interface still exists.
+    pub(super) fn another(&self) -> Self {
+        Self { checks_left: self.checks_left, ..Self::of(self.index) }
+    }
+
+    /// Another thread's queues are read here from now on.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.checks_left = self.checks_left.max(other.checks_left);
+    }
+
+    /// Reads as much as there is room and budget for.
+    pub(super) fn receive(&mut self, socket: &OwnedFd, intake: &mut Intake<'_>) -> Received {
+        while !intake.batch.is_full() && !intake.budget.is_spent() {
             let result = match self.many {
-                false => self.receive_some::<FEW>(socket, ledger, pool, batch, budget),
-                true => self.receive_some::<MANY>(socket, ledger, pool, batch, budget),
+                false => self.receive_some::<FEW>(socket, intake),
+                true => self.receive_some::<MANY>(socket, intake),
             };
             match result {
                 Ok(()) => self.checks_left = 0,
@@ -163,8 +130,8 @@ impl Hearing {
                     Some(Errno::AGAIN) => return self.drained(socket),
                     Some(Errno::INTR) => {}
                     Some(Errno::INVAL) => {
-                        budget.spend(0);
-                        ledger.counters.rx_drops.count(Reason::OffloadSegment);
+                        intake.budget.spend(0);
+                        intake.ledger.counters.rx_drops.count(Reason::OffloadSegment);
                     }
                     Some(Errno::NETDOWN) => self.checks_left = CHECKS_AFTER_DOWN,
                     _ => return Received::Gone(error),
@@ -175,14 +142,8 @@ impl Hearing {
     }
 
     /// One call.
-    fn receive_some<const N: usize>(
-        &mut self,
-        socket: &Socket,
-        ledger: &mut Ledger,
-        pool: &mut Pool,
-        batch: &mut Batch,
-        budget: &mut Budget,
-    ) -> io::Result<()> {
+    fn receive_some<const N: usize>(&mut self, socket: &OwnedFd, intake: &mut Intake<'_>) -> io::Result<()> {
+        let Intake { ledger, pool, batch, budget } = intake;
         let mut messages = [Message::default(); N];
         let wanted = (budget.bytes / self.last_len + 1)
             .min(budget.frames)
@@ -214,7 +175,7 @@ impl Hearing {
     }
 
     /// Nothing to read: because the interface is silent, down, or deleted?
-    fn drained(&mut self, socket: &Socket) -> Received {
+    fn drained(&mut self, socket: &OwnedFd) -> Received {
         if self.checks_left == 0 {
             return Received::Drained;
         }
@@ -228,7 +189,7 @@ impl Hearing {
 }
 
 /// Writes at most `N` frames. The message that fails is left out, the others go on.
-fn send_some<const N: usize>(socket: &Socket, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
+fn send_some<const N: usize>(socket: &OwnedFd, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
     let mut fronts = [Front::NONE; N];
     let mut bytes: [&[u8]; N] = [&[]; N];
     let mut count = 0;
@@ -267,7 +228,7 @@ fn send_some<const N: usize>(socket: &Socket, ledger: &mut Ledger, frames: &[Fra
 }
 
 /// The sockets of a port on that interface.
-fn ends(interface: &NetworkInterface, queues: usize) -> io::Result<Ends<Socket>> {
+fn ends(interface: &NetworkInterface, queues: usize) -> io::Result<Ends<OwnedFd>> {
     let mut group = None;
     let mut readers = Vec::new();
     while readers.len() < queues {
@@ -275,9 +236,9 @@ fn ends(interface: &NetworkInterface, queues: usize) -> io::Result<Ends<Socket>>
         if queues > 1 {
             join_group(&reader, &mut group)?;
         }
-        readers.push(reader);
+        readers.push(reader.into());
     }
-    Ok(Ends::several(readers, writer(interface)?))
+    Ok(Ends::several(readers, writer(interface)?.into()))
 }
 
 /// Lets the socket share its frames with those that joined the group before; the first founds one.

@@ -10,84 +10,51 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr, writev};
 use tun_tap::{Iface, Mode};
 
-use super::ends::Ends;
 use super::front;
 use super::segment::{Segments, checksum};
-use super::tap::read_frames;
-use super::{Budget, Ledger, OpenError, Pool, Received, egress_reason, open, sys};
-use crate::frame::{Batch, Edit, Frame, HEAD_MAX, Outgoing};
+use super::{Ledger, OpenError, egress_reason, open, sys};
+use crate::frame::{Edit, Frame, HEAD_MAX, Outgoing};
 use crate::verdict::Reason;
 
 /// The most pieces that a frame is written in: edited bytes, those up to the checksum, the checksum, the rest.
 const PIECES_MAX: usize = 4;
 
-/// A TAP made by us without offloads.
-#[derive(Debug)]
-pub(super) struct PlainTap {
-    ends: Ends<OwnedFd>,
+/// Makes the interface in the namespace of the calling thread.
+///
+/// `tun-tap` would adopt a persistent TAP of that name, so an existing one is refused before; and it would leave
+/// such a device's offloads as they are, so they are switched off (they belong to the device, V2).
+pub(super) fn open(interface: &str) -> Result<OwnedFd, OpenError> {
+    drop(open::tun_device()?);
+    if open::interface_names().iter().any(|name| name == interface) {
+        return Err(OpenError::Exists(interface.to_owned()));
+    }
+    let make = || -> io::Result<OwnedFd> {
+        let iface = Iface::without_packet_info(interface, Mode::Tap)?;
+        iface.set_non_blocking()?;
+        let fd = sys::into_owned(iface);
+        sys::tun_set_offload(fd.as_fd(), 0)?;
+        Ok(fd)
+    };
+    make().map_err(|error| OpenError::of_tap(interface, error))
 }
 
-impl PlainTap {
-    /// Makes the interface in the namespace of the calling thread.
-    ///
-    /// `tun-tap` would adopt a persistent TAP of that name, so an existing one is refused before; and it would leave
-    /// such a device's offloads as they are, so they are switched off (they belong to the device, V2).
-    pub(super) fn open(interface: &str) -> Result<Self, OpenError> {
-        drop(open::tun_device()?);
-        if open::interface_names().iter().any(|name| name == interface) {
-            return Err(OpenError::Exists(interface.to_owned()));
-        }
-        let make = || -> io::Result<OwnedFd> {
-            let iface = Iface::without_packet_info(interface, Mode::Tap)?;
-            iface.set_non_blocking()?;
-            let fd = sys::into_owned(iface);
-            sys::tun_set_offload(fd.as_fd(), 0)?;
-            Ok(fd)
-        };
-        let fd = make().map_err(|error| OpenError::of_tap(interface, error))?;
-        Ok(Self { ends: Ends::one(fd) })
+/// Finishes frames and writes them, one after the other.
+pub(super) fn send(tap: &OwnedFd, ledger: &mut Ledger, frames: &[Frame], which: &[Outgoing]) {
+    for outgoing in which {
+        let frame = &frames[usize::from(outgoing.frame)];
+        let len = frame.len().saturating_add_signed(outgoing.edit.growth());
+        let result = finish(frame, &outgoing.edit, |pieces| write_pieces(tap, pieces));
+        ledger.counters.written(len, result);
     }
+}
 
-    pub(super) fn receive(
-        &mut self,
-        ledger: &mut Ledger,
-        pool: &mut Pool,
-        batch: &mut Batch,
-        budget: &mut Budget,
-    ) -> Received {
-        self.ends.read(|tap| read_frames(tap.as_fd(), 0, ledger, pool, batch, budget))
+fn write_pieces(tap: &OwnedFd, pieces: &[&[u8]]) -> Result<(), Reason> {
+    let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
+        *slice = IoSlice::new(piece);
     }
-
-    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
-        for outgoing in which {
-            let frame = &frames[usize::from(outgoing.frame)];
-            let len = frame.len().saturating_add_signed(outgoing.edit.growth());
-            let result = finish(frame, &outgoing.edit, |pieces| self.write_pieces(pieces));
-            ledger.counters.written(len, result);
-        }
-    }
-
-    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
-        self.ends.deal(threads, first).into_iter().map(|ends| Self { ends })
-    }
-
-    pub(super) fn join(&mut self, other: Self) {
-        self.ends.join(other.ends);
-    }
-
-    pub(super) fn ends(&self) -> &Ends<OwnedFd> {
-        &self.ends
-    }
-
-    fn write_pieces(&self, pieces: &[&[u8]]) -> Result<(), Reason> {
-        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-        for (slice, piece) in slices.iter_mut().zip(pieces) {
-            *slice = IoSlice::new(piece);
-        }
-        let result: Result<usize, Errno> =
-            retry_on_intr(|| writev(self.ends.writer(), &slices[..pieces.len()]));
-        result.map(drop).map_err(egress_reason)
-    }
+    let result: Result<usize, Errno> = retry_on_intr(|| writev(tap, &slices[..pieces.len()]));
+    result.map(drop).map_err(egress_reason)
 }
 
 /// Writes the frame edited and finished: cut, summed, or as it is. The rest of a frame is given up with its first

@@ -22,8 +22,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::ends::Ends;
 use super::front::Front;
-use super::{Budget, Ledger, OpenError, Pool, Received, admit, egress_reason, open, sys};
-use crate::frame::{Batch, Edit, Frame, HEADROOM, Outgoing};
+use super::{Intake, Ledger, OpenError, Received, admit, egress_reason, open, sys};
+use crate::frame::{Edit, Frame, HEADROOM, Outgoing};
 use crate::verdict::Reason;
 use crate::wire::vnet::{self, VNET_LEN};
 
@@ -40,85 +40,53 @@ const OFFLOADS: [libc::c_uint; 4] = [
     0,
 ];
 
-/// A TAP made by us, with virtio-net headers and offloads.
-#[derive(Debug)]
-pub(super) struct Tap {
-    ends: Ends<OwnedFd>,
+/// Makes the interface in the namespace of the calling thread.
+pub(super) fn open(interface: &str, queues: usize) -> Result<Ends<OwnedFd>, OpenError> {
+    let attach = |flags| {
+        let fd = open::tun_device()?;
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags;
+        sys::tun_attach(fd.as_fd(), interface, flags).map_err(|error| OpenError::of_tap(interface, error))?;
+        Ok(fd)
+    };
+    let set_up = |fd: &OwnedFd| set_up(fd.as_fd()).map_err(|error| OpenError::of_tap(interface, error));
+    if queues == 1 {
+        let fd = attach(libc::IFF_TUN_EXCL)?;
+        set_up(&fd)?;
+        return Ok(Ends::one(fd));
+    }
+    let first = attach(libc::IFF_MULTI_QUEUE | libc::IFF_TUN_EXCL)?;
+    set_up(&first)?;
+    let mut readers = vec![first];
+    while readers.len() < queues {
+        readers.push(attach(libc::IFF_MULTI_QUEUE)?);
+    }
+    let writer = attach(libc::IFF_MULTI_QUEUE)?;
+    sys::tun_detach_queue(writer.as_fd()).map_err(|error| OpenError::of_tap(interface, error))?;
+    Ok(Ends::several(readers, writer))
 }
 
-impl Tap {
-    /// Makes the interface in the namespace of the calling thread.
-    pub(super) fn open(interface: &str, queues: usize) -> Result<Self, OpenError> {
-        let attach = |flags| {
-            let fd = open::tun_device()?;
-            let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags;
-            sys::tun_attach(fd.as_fd(), interface, flags)
-                .map_err(|error| OpenError::of_tap(interface, error))?;
-            Ok(fd)
-        };
-        let set_up = |fd: &OwnedFd| set_up(fd.as_fd()).map_err(|error| OpenError::of_tap(interface, error));
-        let ends = if queues == 1 {
-            let fd = attach(libc::IFF_TUN_EXCL)?;
-            set_up(&fd)?;
-            Ends::one(fd)
-        } else {
-            let first = attach(libc::IFF_MULTI_QUEUE | libc::IFF_TUN_EXCL)?;
-            set_up(&first)?;
-            let mut readers = vec![first];
-            while readers.len() < queues {
-                readers.push(attach(libc::IFF_MULTI_QUEUE)?);
-            }
-            let writer = attach(libc::IFF_MULTI_QUEUE)?;
-            sys::tun_detach_queue(writer.as_fd()).map_err(|error| OpenError::of_tap(interface, error))?;
-            Ends::several(readers, writer)
-        };
-        Ok(Self { ends })
-    }
-
-    pub(super) fn receive(
-        &mut self,
-        ledger: &mut Ledger,
-        pool: &mut Pool,
-        batch: &mut Batch,
-        budget: &mut Budget,
-    ) -> Received {
-        self.ends.read(|tap| read_frames(tap.as_fd(), VNET_LEN, ledger, pool, batch, budget))
-    }
-
-    pub(super) fn send(&mut self, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
-        for outgoing in which {
-            let frame = &mut frames[usize::from(outgoing.frame)];
-            if !outgoing.edit.is_none() {
-                self.send_edited(ledger, frame, &outgoing.edit);
-                continue;
-            }
-            let header = vnet::encode(&frame.offload);
-            let message = frame.with_room(VNET_LEN);
-            message[..VNET_LEN].copy_from_slice(&header);
-            let result = retry_on_intr(|| rustix::io::write(self.ends.writer(), &*message));
-            ledger.counters.written(message.len() - VNET_LEN, result.map(drop).map_err(egress_reason));
+/// Writes frames, one after the other.
+pub(super) fn send(tap: &OwnedFd, ledger: &mut Ledger, frames: &mut [Frame], which: &[Outgoing]) {
+    for outgoing in which {
+        let frame = &mut frames[usize::from(outgoing.frame)];
+        if !outgoing.edit.is_none() {
+            send_edited(tap, ledger, frame, &outgoing.edit);
+            continue;
         }
+        let header = vnet::encode(&frame.offload);
+        let message = frame.with_room(VNET_LEN);
+        message[..VNET_LEN].copy_from_slice(&header);
+        let result = retry_on_intr(|| rustix::io::write(tap, &*message));
+        ledger.counters.written(message.len() - VNET_LEN, result.map(drop).map_err(egress_reason));
     }
+}
 
-    fn send_edited(&mut self, ledger: &mut Ledger, frame: &mut Frame, edit: &Edit) {
-        let len = frame.len().saturating_add_signed(edit.growth());
-        let write = |message: &[u8]| retry_on_intr(|| rustix::io::write(self.ends.writer(), message));
-        let result =
-            Front::of(frame, edit).and_then(|front| front.lay(frame, write).map(drop).map_err(egress_reason));
-        ledger.counters.written(len, result);
-    }
-
-    pub(super) fn deal(self, threads: usize, first: usize) -> impl Iterator<Item = Self> {
-        self.ends.deal(threads, first).into_iter().map(|ends| Self { ends })
-    }
-
-    pub(super) fn join(&mut self, other: Self) {
-        self.ends.join(other.ends);
-    }
-
-    pub(super) fn ends(&self) -> &Ends<OwnedFd> {
-        &self.ends
-    }
+fn send_edited(tap: &OwnedFd, ledger: &mut Ledger, frame: &mut Frame, edit: &Edit) {
+    let len = frame.len().saturating_add_signed(edit.growth());
+    let write = |message: &[u8]| retry_on_intr(|| rustix::io::write(tap, message));
+    let result =
+        Front::of(frame, edit).and_then(|front| front.lay(frame, write).map(drop).map_err(egress_reason));
+    ledger.counters.written(len, result);
 }
 
 /// What belongs to the device, whatever its queues: the length of headers, and what we take.
@@ -136,14 +104,8 @@ fn set_up(tap: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Reads frames from a TAP whose headers are `header_len` bytes long, [`VNET_LEN`] or none.
-pub(super) fn read_frames(
-    tap: BorrowedFd<'_>,
-    header_len: usize,
-    ledger: &mut Ledger,
-    pool: &mut Pool,
-    batch: &mut Batch,
-    budget: &mut Budget,
-) -> Received {
+pub(super) fn read_frames(tap: &OwnedFd, header_len: usize, intake: &mut Intake<'_>) -> Received {
+    let Intake { ledger, pool, batch, budget } = intake;
     while !batch.is_full() && !budget.is_spent() {
         let mut buffer = pool.take();
         match retry_on_intr(|| rustix::io::read(tap, &mut buffer[HEADROOM - header_len..])) {
