@@ -121,11 +121,6 @@ impl Engines {
         self.engines.get_mut(engine).map_or(Ok(()), |engine| engine.grow(threads))
     }
 
-    /// How many threads the engine of that number has.
-    pub fn threads(&self, engine: usize) -> usize {
-        self.engines.get(engine).map_or(0, Engine::threads)
-    }
-
     /// Puts an open port into its place at that engine: from now on it is read and written. Its place in the fabric is made by
     /// [`crate::fabric::Change::AddPort`], before or after.
     ///

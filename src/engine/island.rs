@@ -68,11 +68,7 @@ impl Engine {
     pub(super) fn put_shares(&self, shares: Shares) -> Result<(), Stopped> {
         let put = |shares: Vec<(PortId, Port)>| {
             move |switch: &mut Switch| {
-                for (id, share) in shares {
-                    if let Err(error) = switch.attach(id, share) {
-                        switch.close(id, error);
-                    }
-                }
+                shares.into_iter().for_each(|(id, share)| switch.attach_again(id, share));
             }
         };
         self.workers().1.iter().zip(shares).try_for_each(|(worker, shares)| worker.with(put(shares)))
@@ -109,11 +105,7 @@ impl Switch {
         if let Err(island) = self.fabric.put_island(island) {
             return Err(Box::new(Island { island, ports }));
         }
-        for (id, port) in ports {
-            if let Err(error) = self.attach(id, port) {
-                self.close(id, error);
-            }
-        }
+        ports.into_iter().for_each(|(id, port)| self.attach_again(id, port));
         Ok(())
     }
 }

@@ -363,17 +363,32 @@ impl Switch {
 
     /// The port's interface is gone: nobody else notices but those who spoke with it. Threads that read other queues of it
     /// find out themselves, and say nothing.
-    pub(super) fn close(&mut self, id: PortId, error: io::Error) {
+    fn close(&mut self, id: PortId, error: io::Error) {
         let port = self.detach(id);
         self.slot(id).into_iter().for_each(|slot| slot.ready = false);
         if port.is_some_and(|port| port.has_first_queue()) {
             self.fabric.take();
-            self.fabric.forget_guests(id, self.now);
-            // fails only if the fabric has forgotten the port already
-            let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
+            self.lose(id, error);
             self.fabric.pass();
-            self.gone.push_back(Event::PortGone(id, error));
         }
+    }
+
+    /// Puts a share into its place that was elsewhere before. If the poll does not take it, that is as if the interface had gone.
+    /// Only with the fabric.
+    pub(super) fn attach_again(&mut self, id: PortId, port: Port) {
+        let tells = port.has_first_queue();
+        match self.attach(id, port) {
+            Err(error) if tells => self.lose(id, error),
+            _ => {}
+        }
+    }
+
+    /// Nobody is behind the port any more.
+    fn lose(&mut self, id: PortId, error: io::Error) {
+        self.fabric.forget_guests(id, self.now);
+        // fails only if the fabric has forgotten the port already
+        let _ = self.fabric.apply(Change::SetPortUp(id, false), self.now);
+        self.gone.push_back(Event::PortGone(id, error));
     }
 }
 
