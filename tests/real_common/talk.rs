@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use vswitchd::control::view::StatsView;
 use vswitchd::sim::Rng;
 
-use crate::real_common::in_node;
+use crate::real_common::{in_node, show};
 
 /// Nothing takes as long, unless it is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,6 +23,21 @@ pub(crate) fn threads(pid: u32) -> Vec<String> {
         names.map(|name| name.trim().to_owned()).filter(|n| n.starts_with("engine")).collect();
     names.sort();
     names
+}
+
+/// The same lab with machines that do not speak unasked, as those with IPv6 do.
+pub(crate) fn quiet(lab: &str) -> String {
+    let setup = "setup = [\"echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6\"]\n";
+    lab.replace("[[node.interface]]", &format!("{setup}[[node.interface]]"))
+}
+
+/// No engine thread is woken more often than that within two seconds; those who ask wake it, too.
+pub(crate) fn assert_asleep(most: u64) {
+    let wakeups = || show::<StatsView>("stats").engines.iter().map(|e| e.wakeups).collect::<Vec<_>>();
+    let first = wakeups();
+    thread::sleep(Duration::from_secs(2));
+    let woken: Vec<u64> = wakeups().iter().zip(&first).map(|(b, a)| b - a).collect();
+    assert!(woken.iter().all(|count| *count <= most), "{woken:?}");
 }
 
 /// A TCP connection between two nodes.
