@@ -1,7 +1,7 @@
 //! The data-plane threads.
 //!
 //! An engine owns everything that its frames meet: the fabric, the open ports, the buffers. A thread of it reads, walks and
-//! writes, and does nothing else; its loop is in `turn`. Nobody else may touch what it owns, so there is no lock and no shared
+//! writes, and does nothing else; its loop is in `turn`. Nobody else may touch what it owns, so frames meet no lock and no shared
 //! counter. Whoever wants to know or change something sends a function over a bounded channel and wakes the poll;
 //! the thread runs it between two turns and sends back what it returned ([`Engines::with`]). What the thread has to
 //! say by itself (a port is gone) it says as an [`Event`].
