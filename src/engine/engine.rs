@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::baton::Baton;
-use super::switch::Tally;
+use super::tally::Tally;
 use super::turn::Clock;
 use super::worker::Worker;
 use super::{Event, Stopped, Switch, thread_name};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::Engine;
-use super::switch::Tally;
+use super::tally::Tally;
 use super::turn::Clock;
 use super::{Event, Stopped, Switch};
 use crate::frame::{NodeId, PortId};

@@ -24,7 +24,9 @@ mod island;
 mod joining;
 mod monitor;
 mod patience;
+mod slot;
 mod switch;
+mod tally;
 mod turn;
 mod worker;
 
@@ -32,7 +34,8 @@ pub use baton::Baton;
 pub use capture::{Capture, Captured};
 pub use engines::{ENGINES_MAX, Engines};
 pub use monitor::{Monitors, Told, Watcher};
-pub use switch::{EngineStats, Switch, Tally};
+pub use switch::Switch;
+pub use tally::{EngineStats, Tally};
 
 use std::io;
 

@@ -5,9 +5,8 @@
 //! still in the cache: the batch is for small frames, whose cost is the call. Copies are sorted by port before they
 //! are written because one call may then carry many (raw ports), and keep the order they arrived in.
 //!
-//! A port whose frames are refused by its guards (a storm, spoofed sources, more stations than it may have) costs as much
-//! to read as any other. So that it is nobody else's loss, it rests after a batch worth of them: it is not read for a
-//! while, and what its guest sends meanwhile waits in the guest's own queue.
+//! A port that is tired of what its guards refuse (`slot`) rests: it is not read for a while, and what its guest sends
+//! meanwhile waits in the guest's own queue.
 //!
 //! If several threads serve the fabric, each has a `Switch` of its own with its share of the ports, and takes the fabric while a
 //! batch is walked, but not while it is read or written. The exception are batches in which frames leave that were
@@ -25,10 +24,11 @@ use mio::{Interest, Registry, Token};
 use super::Event;
 use super::baton::Baton;
 use super::capture::Captures;
-use super::joining::Joining;
 use super::monitor::Monitors;
+use super::slot::Slot;
+use super::tally::{EngineStats, Tally};
 use crate::fabric::Change;
-use crate::frame::{BATCH_MAX, Batch, End, Outgoing, PORTS_MAX, PortId};
+use crate::frame::{BATCH_MAX, Batch, Outgoing, PORTS_MAX, PortId};
 use crate::port::coalesce::coalesce;
 use crate::port::{Pool, Port, PortCounters, Received};
 use crate::time::Time;
@@ -41,38 +41,14 @@ const FRAMES_PER_TURN_SHARED: usize = 16;
 /// Bytes after which a batch is closed: one large frame, so that it is written while it is still in the cache.
 const BYTES_PER_TURN: usize = 32 * 1024;
 
-/// While there is always a port that is ready, how long until the fabric is asked again what is due: it asks every device.
+/// While there is always a port that is ready, how long until the fabric is asked again what is due.
 const ASK: Duration = Duration::from_millis(1);
 
 /// How many batches of frames that devices have made are sent in a row: three times what can wait at a time.
 const MAIL_BATCHES: usize = 96;
 
-/// Refused frames in a row after which a port rests.
-const REFUSED_MAX: usize = BATCH_MAX;
-/// How long. A flood then takes some 32,000 reads per second, a few percent of the thread's time.
+/// How long a port rests. A flood then takes some 32,000 reads per second, a few percent of the thread's time.
 const REST: Duration = Duration::from_millis(2);
-
-/// What the engine counts about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineStats {
-    /// Times it slept and was woken.
-    pub wakeups: u64,
-    /// Batches that held at least one frame.
-    pub batches: u64,
-    /// Frames received.
-    pub frames: u64,
-}
-
-/// A thread's counters.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// What it counts about itself.
-    pub stats: EngineStats,
-    /// How many ports it reads.
-    pub reads: usize,
-    /// What it has counted at its shares of some ports.
-    pub ports: Vec<(PortId, PortCounters)>,
-}
 
 /// Everything a frame meets.
 #[derive(Debug)]
@@ -101,20 +77,6 @@ pub struct Switch {
     /// Ports with something in their `outgoing`, in the order they got it.
     sending: Vec<PortId>,
     gone: VecDeque<Event>,
-}
-
-/// The place of one port.
-#[derive(Debug, Default)]
-struct Slot {
-    port: Option<Port>,
-    /// Whether it is on the ready list, or rests.
-    ready: bool,
-    /// Frames in a row that its guards refused.
-    refused: usize,
-    /// Whether segments that come in here are joined.
-    joining: Joining,
-    /// What leaves here of the current batch.
-    outgoing: Vec<Outgoing>,
 }
 
 impl Switch {
@@ -392,52 +354,10 @@ impl Switch {
     }
 }
 
-impl Slot {
-    /// Whether the port has sent too much that its guards refuse, now that this is what became of its batch.
-    fn is_tired(&mut self, batch: &Batch) -> bool {
-        let is_refused = |end: &&End| matches!(end, End::Dropped(reason) if reason.is_guard());
-        let refused = batch.ends().iter().filter(is_refused).count();
-        self.refused = if 2 * refused > batch.received() { self.refused + refused } else { 0 };
-        let tired = self.refused >= REFUSED_MAX;
-        if tired {
-            self.refused = 0;
-        }
-        tired
-    }
-}
-
 /// What is to be done with a port after its turn.
 enum Served {
     Again,
     Gone(io::Error),
     Idle,
     Tired,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::Frame;
-    use crate::verdict::Reason;
-
-    fn batch(ends: &[End]) -> Batch {
-        let mut batch = Batch::new();
-        ends.iter().for_each(|_| batch.push(Frame::copy_of(&[0; 60], PortId(0))));
-        ends.iter().for_each(|end| batch.end(*end));
-        batch
-    }
-
-    #[test]
-    fn who_sends_what_is_refused_rests() {
-        let refused = End::Dropped(Reason::StormLimit);
-        let other = End::Dropped(Reason::NoPort);
-        let mut slot = Slot::default();
-        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 1])), "one less");
-        assert!(slot.is_tired(&batch(&[refused])), "in a row, however many at a time");
-        assert!(!slot.is_tired(&batch(&[refused])), "and from the start again");
-        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 2])));
-        assert!(!slot.is_tired(&batch(&[refused, End::Sent])), "half is well behaved: forgiven");
-        assert!(!slot.is_tired(&batch(&[refused; REFUSED_MAX - 1])));
-        assert!(!slot.is_tired(&batch(&[other; BATCH_MAX])), "what no guard refused does not count");
-    }
 }
