@@ -57,6 +57,7 @@ fn everything_at_once() {
 #[test]
 fn stories_that_were_told_differently() {
     let table = [
+        (EVERYTHING, 35, "L4: an unreachable host that nobody had time to tell of"),
         (EVERYTHING, 101, "P10: an untranslated flow to an address that was ours before and afterwards"),
         (ODD_SETTINGS, 6, "M6: a source that is not of the internal network it is on"),
     ];

@@ -218,6 +218,11 @@ impl Gateway {
         all.into_iter().map(|wanted| Wanted { may: true, ..wanted }).collect()
     }
 
+    /// So much time passed in which nobody asked it for anything: what it owes it has had no time to say.
+    pub fn pause(&mut self, duration: Duration) {
+        self.owed.iter_mut().for_each(|owed| owed.since = owed.since + duration);
+    }
+
     /// It was given time: what it has not said by now it will not say.
     pub fn settle(&mut self, now: Time) {
         self.owed.retain(|owed| now - owed.since < PATIENCE);

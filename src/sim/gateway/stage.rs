@@ -100,6 +100,8 @@ impl<'a, S: System> Stage<'a, S> {
                     self.model.expire(self.now);
                     compare(&self.model.owed(), &outputs)?;
                     self.model.settle(self.now);
+                } else {
+                    self.model.pause(*duration);
                 }
                 self.model.expire(self.now);
             }
